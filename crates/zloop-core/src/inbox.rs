@@ -1,0 +1,131 @@
+//! A queue into the loop from any thread.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::waker::Waker;
+
+/// A queue that any thread may push to, and that wakes the loop which drains it.
+///
+/// Clones are handles of the same queue. What one thread pushes comes out in that order.
+///
+/// ```
+/// use zloop_core::{Inbox, Reactor};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let reactor = Reactor::<()>::new()?;
+/// let inbox = Inbox::new(reactor.waker());
+/// let remote = inbox.clone();
+/// std::thread::spawn(move || remote.push(42)).join().expect("the other thread");
+/// let mut received = Vec::new();
+/// inbox.drain_into(&mut received);
+/// assert_eq!(received, [42]);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Inbox<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    queue: Mutex<Vec<T>>,
+    /// The queue's length, written under its lock and read without.
+    len: AtomicUsize,
+    waker: Waker,
+}
+
+impl<T> Inbox<T> {
+    /// An empty queue, whose pushes wake by `waker`.
+    #[must_use]
+    pub fn new(waker: Waker) -> Self {
+        let queue = Mutex::new(Vec::new());
+        Self {
+            shared: Arc::new(Shared {
+                queue,
+                len: AtomicUsize::new(0),
+                waker,
+            }),
+        }
+    }
+
+    /// Adds `item` and wakes the loop.
+    pub fn push(&self, item: T) {
+        self.push_silently(item);
+        self.shared.waker.wake();
+    }
+
+    /// Adds `item` without waking the loop: for its own thread, which is not waiting.
+    pub fn push_silently(&self, item: T) {
+        let mut queue = self.lock();
+        queue.push(item);
+        self.shared.len.store(queue.len(), Ordering::SeqCst);
+    }
+
+    /// Whether nothing is queued. This takes no lock, and is what
+    /// [`Selector::wait_unless`](crate::Selector::wait_unless) wants to know.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many items are queued.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.len.load(Ordering::SeqCst)
+    }
+
+    /// Moves everything queued to the end of `destination`.
+    #[inline]
+    pub fn drain_into(&self, destination: &mut impl Extend<T>) {
+        if self.is_empty() {
+            return;
+        }
+        let mut queue = self.lock();
+        self.shared.len.store(0, Ordering::SeqCst);
+        destination.extend(queue.drain(..));
+    }
+
+    /// Exchanges the queue for `other`, which should be empty: nothing is copied or allocated, and
+    /// the lock is held for an instant. What `other` had is queued.
+    #[inline]
+    pub fn swap(&self, other: &mut Vec<T>) {
+        let mut queue = self.lock();
+        std::mem::swap(&mut *queue, other);
+        self.shared.len.store(queue.len(), Ordering::SeqCst);
+    }
+
+    /// The waker of the loop that drains this queue.
+    #[must_use]
+    pub fn waker(&self) -> &Waker {
+        &self.shared.waker
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+        // A panic under the lock can only come from the allocator or the caller's iterator, and
+        // leaves a whole queue behind.
+        self.shared
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Clone for Inbox<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Inbox<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Inbox")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

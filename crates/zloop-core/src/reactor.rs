@@ -1,0 +1,301 @@
+//! Which descriptor belongs to whom.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::interest::Interest;
+use crate::selector::{Events, Selector};
+use crate::sys::{self, RawFd};
+use crate::token::Token;
+use crate::waker::Waker;
+
+const NO_SLOT: u32 = u32::MAX;
+
+struct Entry<S> {
+    fd: RawFd,
+    interest: Interest,
+    source: S,
+}
+
+struct Slot<S> {
+    generation: usize,
+    entry: Option<Entry<S>>,
+}
+
+/// Registers descriptors, each with a source of the caller's own type `S`.
+///
+/// The reactor borrows descriptors by number and never closes them. Deregister before closing; a
+/// descriptor closed first is tolerated, and its stale registration replaced when its number comes
+/// again. (If a duplicate of it stays open, the system goes on reporting the closed one. Nothing
+/// outside the system can stop that, which is why the order matters.)
+///
+/// Registrations are level-triggered: what is ready stays ready until it was dealt with.
+pub struct Reactor<S> {
+    selector: Arc<Selector>,
+    slots: Vec<Slot<S>>,
+    free: Vec<u32>,
+    /// The slot of each descriptor.
+    slot_of: Vec<u32>,
+}
+
+impl<S> Reactor<S> {
+    /// A reactor with nothing registered.
+    ///
+    /// # Errors
+    ///
+    /// When the system is out of descriptors.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            selector: Arc::new(Selector::new()?),
+            slots: Vec::new(),
+            free: Vec::new(),
+            slot_of: Vec::new(),
+        })
+    }
+
+    /// The selector, to wait without borrowing the reactor.
+    #[inline]
+    #[must_use]
+    pub fn selector(&self) -> &Arc<Selector> {
+        &self.selector
+    }
+
+    /// A waker of the selector.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.selector.waker()
+    }
+
+    /// Registers `fd`. With [`Interest::NONE`] the system is not told of it yet.
+    ///
+    /// # Errors
+    ///
+    /// - [`io::ErrorKind::AlreadyExists`] if the descriptor is registered. A registration whose
+    ///   descriptor was closed is dropped and replaced instead, if it had an interest: of one
+    ///   without, the system cannot be asked whether it is alive.
+    /// - [`io::ErrorKind::InvalidInput`] for a negative number.
+    /// - What the system says: [`io::ErrorKind::PermissionDenied`] for a regular file.
+    pub fn register(&mut self, fd: RawFd, interest: Interest, source: S) -> io::Result<Token> {
+        let index = sys::table_index(fd)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a descriptor"))?;
+        let existing = self.token_of(fd);
+        if let Some(token) = existing
+            && self.is_alive(fd, token)
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the descriptor is registered already",
+            ));
+        }
+        if let Some(token) = existing {
+            tracing::debug!(
+                ?fd,
+                ?token,
+                "dropped the registration of a closed descriptor"
+            );
+            self.take_entry(token);
+        }
+        let slot = self.free_slot()?;
+        let token = Token::new(slot, self.slots[slot].generation);
+        if !interest.is_empty()
+            && let Err(error) = self.selector.add(fd, token, interest)
+        {
+            self.free.push(slot as u32);
+            return Err(error);
+        }
+        self.slots[slot].entry = Some(Entry {
+            fd,
+            interest,
+            source,
+        });
+        if self.slot_of.len() <= index {
+            self.slot_of.resize(index + 1, NO_SLOT);
+        }
+        self.slot_of[index] = slot as u32;
+        Ok(token)
+    }
+
+    /// Changes what `token` wants to hear of; a system call is made only if that is a change.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] for a stale token, else what the system says.
+    #[inline]
+    pub fn set_interest(&mut self, token: Token, interest: Interest) -> io::Result<()> {
+        let selector = &self.selector;
+        let Some(entry) = entry_of(&mut self.slots, token) else {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "nothing is registered",
+            ));
+        };
+        if entry.interest == interest {
+            return Ok(());
+        }
+        // The system reports hangups and errors even to those who asked for nothing, so a
+        // registration without interest would wake a loop that cannot act on it, for ever.
+        if interest.is_empty() {
+            selector.delete(entry.fd)?;
+        } else if entry.interest.is_empty() {
+            selector.add(entry.fd, token, interest)?;
+        } else {
+            selector.modify(entry.fd, token, interest)?;
+        }
+        entry.interest = interest;
+        Ok(())
+    }
+
+    /// What `token` wants to hear of; `None` for a stale token.
+    #[inline]
+    #[must_use]
+    pub fn interest(&self, token: Token) -> Option<Interest> {
+        self.entry(token).map(|entry| entry.interest)
+    }
+
+    /// Ends a registration and returns its source; `None` for a stale token. A descriptor that is
+    /// closed already is no error.
+    pub fn deregister(&mut self, token: Token) -> Option<S> {
+        let entry = self.take_entry(token)?;
+        if !entry.interest.is_empty()
+            && let Err(error) = self.selector.delete(entry.fd)
+        {
+            tracing::debug!(fd = ?entry.fd, ?token, %error, "the descriptor was gone");
+        }
+        Some(entry.source)
+    }
+
+    /// The source of `token`; `None` for a stale token.
+    #[inline]
+    #[must_use]
+    pub fn source(&self, token: Token) -> Option<&S> {
+        self.entry(token).map(|entry| &entry.source)
+    }
+
+    /// The source of `token`, to change; `None` for a stale token.
+    #[inline]
+    pub fn source_mut(&mut self, token: Token) -> Option<&mut S> {
+        entry_of(&mut self.slots, token).map(|entry| &mut entry.source)
+    }
+
+    /// The token of the registration of `fd`.
+    #[inline]
+    #[must_use]
+    pub fn token_of(&self, fd: RawFd) -> Option<Token> {
+        let slot = *self.slot_of.get(sys::table_index(fd)?)? as usize;
+        let generation = self.slots.get(slot)?.generation;
+        Some(Token::new(slot, generation))
+    }
+
+    /// How many descriptors are registered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All sources with their tokens.
+    pub fn iter(&self) -> impl Iterator<Item = (Token, &S)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let entry = slot.entry.as_ref()?;
+            Some((Token::new(index, slot.generation), &entry.source))
+        })
+    }
+
+    /// Ends all registrations and returns their sources.
+    pub fn drain(&mut self) -> impl Iterator<Item = S> + use<S> {
+        let tokens: Vec<Token> = self.iter().map(|(token, _)| token).collect();
+        let sources: Vec<S> = tokens
+            .into_iter()
+            .filter_map(|token| self.deregister(token))
+            .collect();
+        sources.into_iter()
+    }
+
+    /// Waits as [`Selector::wait`] does, and drops events of registrations that have ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Selector::wait`].
+    pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        self.selector.wait(events, timeout)?;
+        events.retain(|token| self.entry(token).is_some());
+        Ok(())
+    }
+
+    #[inline]
+    fn entry(&self, token: Token) -> Option<&Entry<S>> {
+        let slot = self.slots.get(token.slot())?;
+        if slot.generation == token.generation() {
+            slot.entry.as_ref()
+        } else {
+            None
+        }
+    }
+
+    fn take_entry(&mut self, token: Token) -> Option<Entry<S>> {
+        let index = token.slot();
+        let slot = self.slots.get_mut(index)?;
+        if slot.generation != token.generation() {
+            return None;
+        }
+        let entry = slot.entry.take()?;
+        slot.generation = Token::next_generation(slot.generation);
+        self.free.push(index as u32);
+        if let Some(slot_of) = sys::table_index(entry.fd).and_then(|fd| self.slot_of.get_mut(fd)) {
+            *slot_of = NO_SLOT;
+        }
+        Some(entry)
+    }
+
+    fn free_slot(&mut self) -> io::Result<usize> {
+        if let Some(slot) = self.free.pop() {
+            return Ok(slot as usize);
+        }
+        let slot = self.slots.len();
+        if slot >= Token::MAX_SLOTS {
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "too many registrations",
+            ));
+        }
+        self.slots.push(Slot {
+            generation: 0,
+            entry: None,
+        });
+        Ok(slot)
+    }
+
+    /// Whether the descriptor of a registration is still the one that was registered.
+    fn is_alive(&self, fd: RawFd, token: Token) -> bool {
+        match self.interest(token) {
+            None => false,
+            Some(interest) if interest.is_empty() || !sys::REPORTS_EXISTING => true,
+            Some(interest) => self.selector.modify(fd, token, interest).is_ok(),
+        }
+    }
+}
+
+#[inline]
+fn entry_of<S>(slots: &mut [Slot<S>], token: Token) -> Option<&mut Entry<S>> {
+    let slot = slots.get_mut(token.slot())?;
+    if slot.generation == token.generation() {
+        slot.entry.as_mut()
+    } else {
+        None
+    }
+}
+
+impl<S> std::fmt::Debug for Reactor<S> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Reactor")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
