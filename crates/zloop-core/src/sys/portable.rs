@@ -34,6 +34,9 @@ pub(crate) struct EventBuffer {
     list: Vec<(usize, Readiness)>,
 }
 
+// SAFETY: `found`, which alone is not `Sync`, is only reached through an exclusive reference.
+unsafe impl Sync for EventBuffer {}
+
 fn events_of(capacity: usize) -> polling::Events {
     polling::Events::with_capacity(NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN))
 }

@@ -1,0 +1,43 @@
+//! Who is at the other end.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// The address of a socket.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum PeerAddress {
+    /// An IPv4 or IPv6 address and a port.
+    Ip(SocketAddr),
+    /// A Unix socket's name: the bytes of a path, a zero byte and an abstract name, or nothing for
+    /// a socket without a name.
+    Unix(Vec<u8>),
+    /// An address of a family that this crate does not know.
+    Unknown,
+}
+
+impl PeerAddress {
+    /// The IP address, if it is one.
+    #[must_use]
+    pub const fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Unix(_) | Self::Unknown => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for PeerAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl fmt::Debug for PeerAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(formatter),
+            Self::Unix(name) => write!(formatter, "unix:{}", name.escape_ascii()),
+            Self::Unknown => formatter.write_str("unknown"),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Sockets and pipes for the zloop event loop: what has to be done when one is ready, and nothing
+//! about who waits for that.
+//!
+//! # A stream's states
+//!
+//! A [`Stream`] is two directions and a life. None of them ever goes back:
+//!
+//! ```text
+//!   reading    Active <-------> Paused          writing    Open
+//!                 |                |                         |  write_eof()
+//!                 | end of file    |                         v
+//!                 v                |                    EofRequested
+//!               Ended <------------+                         |  flush() drained the buffer
+//!                      close(), abort()                      v  and shut the direction down
+//!                                                         EofSent
+//!
+//!   life       Open ---- close() ----> Closing ---- flush() drained the buffer ----> Closed
+//!                |                        |                                             ^
+//!                +-----------------------abort()----------------------------------------+
+//! ```
+//!
+//! `write` only puts a chunk into the [`WriteBuffer`]; `flush` sends. When the system takes less
+//! than it was given, the stream is *blocked*, and [`Stream::interest`] asks for
+//! [`Interest::WRITABLE`](zloop_core::Interest::WRITABLE) until a later `flush` gets through.
+//! [`Stream::flow`] says, each time once, when a producer should pause and when it may go on.
+//!
+//! # Example
+//!
+//! ```
+//! use std::os::unix::net::UnixStream;
+//! use zloop_net::{Descriptor, FlushOutcome, ReadOutcome, Stream};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let (near, far) = UnixStream::pair()?;
+//! near.set_nonblocking(true)?;
+//! far.set_nonblocking(true)?;
+//! let mut near = Stream::new(Descriptor::Owned(near.into()));
+//! let mut far = Stream::<Vec<u8>>::new(Descriptor::Owned(far.into()));
+//!
+//! near.write(b"hello, ".to_vec());
+//! near.write(b"world".to_vec());
+//! assert_eq!(near.flush()?, FlushOutcome::Flushed);
+//!
+//! let mut buffer = [0; 64];
+//! assert_eq!(far.read(&mut buffer)?, ReadOutcome::Data(12));
+//! assert_eq!(&buffer[..12], b"hello, world");
+//! assert_eq!(far.read(&mut buffer)?, ReadOutcome::Blocked);
+//! # Ok(())
+//! # }
+//! ```
+
+#![warn(missing_docs)]
+
+mod accept;
+mod address;
+mod batch;
+mod buffer;
+mod connect;
+mod descriptor;
+mod flow;
+pub mod pipe;
+mod stream;
+mod sys;
+pub mod tcp;
+pub mod udp;
+pub mod unix;
+
+pub use accept::{Accepted, accept};
+pub use address::PeerAddress;
+pub use buffer::WriteBuffer;
+pub use connect::Connecting;
+pub use descriptor::Descriptor;
+pub use flow::{FlowEvent, WriteLimits};
+pub use stream::{FlushOutcome, ReadOutcome, Stream};

@@ -1,0 +1,39 @@
+//! Accepting a connection.
+
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+
+use rustix::io::Errno;
+use rustix::net::{SocketAddrAny, SocketFlags};
+
+use super::borrow;
+use super::name::decode;
+use crate::address::PeerAddress;
+
+pub(crate) fn accept(listener: RawFd) -> io::Result<(OwnedFd, PeerAddress)> {
+    loop {
+        match accept_once(listener) {
+            Ok((fd, address)) => {
+                let peer = address.as_ref().map_or(PeerAddress::Unknown, decode);
+                return Ok((fd, peer));
+            }
+            Err(Errno::INTR | Errno::CONNABORTED) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+#[inline]
+fn accept_once(listener: RawFd) -> rustix::io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    rustix::net::acceptfrom_with(borrow(listener), flags)
+}
+
+#[cfg(target_vendor = "apple")]
+fn accept_once(listener: RawFd) -> rustix::io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    let (fd, address) = rustix::net::acceptfrom(borrow(listener))?;
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+    Ok((fd, address))
+}

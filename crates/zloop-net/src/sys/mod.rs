@@ -1,0 +1,30 @@
+//! System calls on descriptors known by number, and the crate's only unsafe code.
+
+#![allow(unsafe_code)]
+
+mod accept;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod batch;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "batch_portable.rs"]
+mod batch;
+mod connect;
+mod datagram;
+mod name;
+mod transfer;
+
+use std::os::fd::{BorrowedFd, RawFd};
+
+pub(crate) use accept::accept;
+pub(crate) use batch::{receive_batch, send_batch};
+pub(crate) use connect::{connect, connect_result};
+pub(crate) use datagram::{receive_from, send_datagram, send_to};
+pub(crate) use transfer::{Calls, receive, receive_uninit, send, send_vectored, shutdown_write};
+
+#[inline]
+pub(crate) fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    debug_assert!(fd >= 0);
+    // SAFETY: the number is not -1, and whoever passed it keeps the descriptor open for the one
+    // system call that the value lives for: `Descriptor` and `AsRawFd` hold it.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
