@@ -28,11 +28,9 @@ def bind(factory: LoopFactory) -> None:
     loop_class = type(probe)
     probe.close()
     bound = _bound_class(factory, loop_class)
-    for name in ("EventLoop", "SelectorEventLoop"):
+    for name in ("BaseEventLoop", "EventLoop", "SelectorEventLoop"):
         if hasattr(asyncio, name):
             setattr(asyncio, name, bound)
-    for module in (asyncio, asyncio.events):
-        module.new_event_loop = factory  # type: ignore[attr-defined]
     _bind_policy(bound)
     _bind_test_utilities()
 
@@ -53,13 +51,17 @@ def _bound_class(factory: LoopFactory, loop_class: type) -> type:
 
 
 def _bind_policy(bound: type) -> None:
-    """Default policies make their loops by a class attribute, in every version that has policies."""
+    """Has asyncio.new_event_loop() make the loop: it asks the default policy, up to 3.15 at least."""
     from asyncio import unix_events
 
     for name in ("_UnixDefaultEventLoopPolicy", "_DefaultEventLoopPolicy"):
         policy = getattr(unix_events, name, None)
         if policy is not None:
             policy._loop_factory = bound
+    made = asyncio.new_event_loop()
+    made.close()
+    if not isinstance(made, bound):
+        raise RuntimeError(f"asyncio.new_event_loop() still makes {made!r}")
 
 
 def _bind_test_utilities() -> None:

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import sys
 import tempfile
@@ -48,6 +49,7 @@ class _Running:
     pid: int
     report: int
     output: IO[bytes]
+    folder: str
     started: float
     deadline: float
 
@@ -97,13 +99,16 @@ def _take(names: Iterator[TestName], count: int) -> Iterator[TestName]:
 def _start(name: TestName, limit: float) -> _Running:
     report, reported = os.pipe()
     output = tempfile.TemporaryFile()  # noqa: SIM115 (closed by _finish)
+    folder = tempfile.mkdtemp(prefix="conformance-")
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
+        # Tests name their files after the process that imported them, which is the same for all.
+        os.chdir(folder)
         _child(name, reported, output, limit)
     os.close(reported)
     now = time.monotonic()
-    return _Running(name, pid, report, output, now, now + limit)
+    return _Running(name, pid, report, output, folder, now, now + limit)
 
 
 def _finish(test: _Running, *, hung: bool) -> Outcome:
@@ -113,6 +118,7 @@ def _finish(test: _Running, *, hung: bool) -> Outcome:
         os.killpg(test.pid, signal.SIGKILL)
     _, status = os.waitpid(test.pid, 0)
     os.close(test.report)
+    shutil.rmtree(test.folder, ignore_errors=True)
     test.output.seek(0)
     output = test.output.read().decode(errors="replace")
     test.output.close()
