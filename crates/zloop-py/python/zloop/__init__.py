@@ -1,0 +1,43 @@
+"""zloop: an asyncio event loop whose engine is native.
+
+Pass `zloop.new_event_loop` wherever a loop factory is taken, or run a coroutine by `zloop.run`.
+"""
+
+from __future__ import annotations
+
+import asyncio as _asyncio
+from typing import TYPE_CHECKING, Any
+
+from ._loop import Loop, new_event_loop
+from ._run import run
+from ._zloop import __version__
+
+if TYPE_CHECKING:
+    from ._policy import EventLoopPolicy, install
+
+__all__ = [
+    "EventLoopPolicy",
+    "Loop",
+    "__version__",
+    "install",
+    "new_event_loop",
+    "run",
+]
+
+_OF_POLICIES = ("EventLoopPolicy", "install")
+
+if not hasattr(_asyncio, "set_event_loop_policy"):
+    __all__ = [name for name in __all__ if name not in _OF_POLICIES]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what belongs to policies when it is asked for, where asyncio still has them."""
+    if name in _OF_POLICIES and hasattr(_asyncio, "set_event_loop_policy"):
+        from . import _policy
+
+        return getattr(_policy, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,70 @@
+"""What native handles say about themselves, in asyncio's words; the engine calls these."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import coroutines, format_helpers
+from asyncio.log import logger
+from collections.abc import Callable
+from typing import Any
+
+# asyncio's own test, by the name that does not warn.
+_is_coroutine_function: Callable[[object], bool] = getattr(
+    coroutines, "_iscoroutinefunction", coroutines.iscoroutinefunction
+)
+
+
+def is_coroutine(callback: object) -> bool:
+    """Tell whether somebody passed a coroutine, or the function that makes one, as a callback."""
+    return coroutines.iscoroutine(callback) or _is_coroutine_function(callback)
+
+
+def check_callback(callback: object, method: str) -> None:
+    """Refuse what cannot be called back, as debug mode does."""
+    if is_coroutine(callback):
+        raise TypeError(f"coroutines cannot be used with {method}()")
+    if not callable(callback):
+        raise TypeError(f"a callable object was expected by {method}(), got {callback!r}")
+
+
+def describe(handle: Any) -> str:
+    """The `repr` of a handle."""
+    parts = [type(handle).__name__]
+    if handle._cancelled:
+        parts.append("cancelled")
+    if isinstance(handle, asyncio.TimerHandle):
+        parts.append(f"when={handle.when()}")
+    if handle._callback is not None:
+        debug = handle._source_traceback is not None
+        parts.append(_describe_callback(handle, debug))
+    if handle._source_traceback:
+        frame = handle._source_traceback[-1]
+        parts.append(f"created at {frame[0]}:{frame[1]}")
+    return f"<{' '.join(parts)}>"
+
+
+def report_error(loop: asyncio.AbstractEventLoop, handle: Any, error: BaseException) -> None:
+    """Report what a handle's callback raised."""
+    callback = _describe_callback(handle, loop.get_debug())
+    context: dict[str, Any] = {
+        "message": f"Exception in callback {callback}",
+        "exception": error,
+        "handle": handle,
+    }
+    if handle._source_traceback:
+        context["source_traceback"] = handle._source_traceback
+    loop.call_exception_handler(context)
+
+
+def report_slow(subject: Any, seconds: float) -> None:
+    """Report that one callback held up the loop; `subject` is its handle, or what was ready."""
+    step_of = getattr(getattr(subject, "_callback", None), "__self__", None)
+    shown = repr(step_of) if isinstance(step_of, asyncio.Task) else str(subject)
+    logger.warning("Executing %s took %.3f seconds", shown, seconds)
+
+
+def _describe_callback(handle: Any, debug: bool) -> str:
+    options = {"debug": debug} if sys.version_info >= (3, 13) else {}
+    describe_source: Callable[..., str] = format_helpers._format_callback_source
+    return describe_source(handle._callback, handle._args or (), **options)

@@ -1,0 +1,48 @@
+"""The event loop, put together from its parts."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ._connect import Connecting
+from ._lifecycle import Lifecycle
+from ._sendfile import FileSending
+from ._serve import Serving
+from ._tasks import TaskFactories
+
+
+class Loop(Lifecycle, TaskFactories, Connecting, Serving, FileSending):
+    """An asyncio event loop whose engine is native.
+
+    Make one with `zloop.new_event_loop`, or let `zloop.run`, `asyncio.run` or `asyncio.Runner` do.
+    """
+
+    __module__ = "zloop"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_debug(_wants_debug())
+
+
+def new_event_loop() -> Loop:
+    """Make an event loop; this is what is passed as a loop factory.
+
+    >>> import asyncio, zloop
+    >>> async def main():
+    ...     return type(asyncio.get_running_loop()).__module__
+    >>> with asyncio.Runner(loop_factory=zloop.new_event_loop) as runner:
+    ...     runner.run(main())
+    'zloop'
+    """
+    return Loop()  # type: ignore[abstract]
+
+
+new_event_loop.__module__ = "zloop"
+
+
+def _wants_debug() -> bool:
+    """Whether the interpreter was started so that asyncio's debug mode is on."""
+    return sys.flags.dev_mode or (
+        not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
+    )

@@ -1,0 +1,155 @@
+"""The `sock_*` coroutines: operations on sockets that the caller keeps.
+
+Each one tries at once, and where it would block waits for readiness and tries again itself. The
+wait carries no data, so a cancelled operation has taken none: bytes and connections stay in the
+socket for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from ._names import NameResolution
+from ._validation import check_ssl_socket
+from ._zloop import Handle
+
+
+class SocketOperations(NameResolution):
+    """Receiving, sending, connecting and accepting on non-blocking sockets."""
+
+    async def sock_recv(self, sock: socket.socket, n: int) -> bytes:
+        """Receive up to `n` bytes."""
+        self._check_socket(sock)
+        while True:
+            try:
+                return sock.recv(n)
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+
+    async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
+        """Receive into a writable buffer; return how many bytes came."""
+        self._check_socket(sock)
+        while True:
+            try:
+                return sock.recv_into(buf)
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+
+    async def sock_recvfrom(self, sock: socket.socket, bufsize: int) -> tuple[bytes, Any]:
+        """Receive a datagram of up to `bufsize` bytes, and who sent it."""
+        self._check_socket(sock)
+        while True:
+            try:
+                return sock.recvfrom(bufsize)
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+
+    async def sock_recvfrom_into(
+        self, sock: socket.socket, buf: Any, nbytes: int = 0
+    ) -> tuple[int, Any]:
+        """Receive a datagram into a writable buffer; return its length, and who sent it."""
+        self._check_socket(sock)
+        nbytes = nbytes or len(buf)
+        while True:
+            try:
+                return sock.recvfrom_into(buf, nbytes)
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+
+    async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
+        """Send all of `data`; after an error nobody knows how much of it went out."""
+        self._check_socket(sock)
+        try:
+            sent = sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        with memoryview(data) as view, view.cast("B") as octets:
+            while sent < len(octets):
+                await self._wait_writable(sock)
+                try:
+                    sent += sock.send(octets[sent:])
+                except (BlockingIOError, InterruptedError):
+                    continue
+
+    async def sock_sendto(self, sock: socket.socket, data: Any, address: Any) -> int:
+        """Send one datagram; return how many bytes of it went out."""
+        self._check_socket(sock)
+        while True:
+            try:
+                return sock.sendto(data, address)
+            except (BlockingIOError, InterruptedError):
+                await self._wait_writable(sock)
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connect to `address`, resolving a host name first."""
+        self._check_socket(sock)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            infos = await self._ensure_resolved(
+                address, family=sock.family, type=sock.type, proto=sock.proto
+            )
+            address = infos[0][4]
+        try:
+            sock.connect(address)
+            return
+        except BlockingIOError as error:
+            if error.errno == errno.EAGAIN and sock.family == socket.AF_UNIX:
+                # A full backlog: nothing is under way that readiness could tell of.
+                raise
+        except InterruptedError:
+            pass
+        await self._wait_writable(sock)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code != 0:
+            raise OSError(code, f"Connect call failed {address}")
+
+    async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
+        """Accept one connection; return its non-blocking socket and the peer's address."""
+        self._check_socket(sock)
+        while True:
+            try:
+                connection, address = sock.accept()
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+            else:
+                connection.setblocking(False)
+                return connection, address
+
+    def _check_socket(self, sock: socket.socket) -> None:
+        check_ssl_socket(sock)
+        if self.get_debug() and sock.gettimeout() != 0:
+            raise ValueError("the socket must be non-blocking")
+
+    async def _wait_readable(self, sock: socket.socket) -> None:
+        descriptor = sock.fileno()
+        self._ensure_fd_no_transport(descriptor)
+        await self._wait_ready(descriptor, self._add_reader, self._remove_reader)
+
+    async def _wait_writable(self, sock: socket.socket) -> None:
+        descriptor = sock.fileno()
+        self._ensure_fd_no_transport(descriptor)
+        await self._wait_ready(descriptor, self._add_writer, self._remove_writer)
+
+    async def _wait_ready(
+        self,
+        descriptor: int,
+        add: Callable[..., Handle],
+        remove: Callable[[int], bool],
+    ) -> None:
+        ready = self.create_future()
+        handle = add(descriptor, _set_ready, ready, remove, descriptor)
+        try:
+            await ready
+        finally:
+            # A cancelled handle was replaced or removed: what is registered now is another's.
+            if not handle.cancelled():
+                remove(descriptor)
+
+
+def _set_ready(ready: asyncio.Future[None], remove: Callable[[int], bool], descriptor: int) -> None:
+    remove(descriptor)
+    if not ready.done():
+        ready.set_result(None)

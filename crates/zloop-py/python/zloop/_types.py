@@ -1,0 +1,19 @@
+"""Names for the types that the loop's signatures share."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Buffer, Callable
+from typing import Any
+
+type Address = tuple[Any, ...] | str | Buffer
+"""A socket address, as the socket module has it for each family."""
+
+type AddressInfo = tuple[Any, Any, int, str, Any]
+"""One answer of `socket.getaddrinfo`: family, type, protocol, canonical name and address."""
+
+type ProtocolFactory[P: asyncio.BaseProtocol] = Callable[[], P]
+
+type ClientTls = ssl.SSLContext | bool | None
+"""The `ssl` argument of the methods that connect; `True` asks for a default context."""
