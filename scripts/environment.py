@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheel import zloop_wheel
 from workspace import CACHE, announce, digest_of, run
 
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
@@ -34,25 +33,25 @@ class Environment:
         run([self.python, *PIP, "install", *arguments])
 
 
+    def stamp(self, name: str) -> str | None:
+        """What was recorded about its contents under a name."""
+        path = self.folder / f".{name}"
+        return path.read_text() if path.exists() and self.python.exists() else None
+
+    def set_stamp(self, name: str, value: str) -> None:
+        """Records something about its contents."""
+        (self.folder / f".{name}").write_text(value)
+
+
 def environment(
-    purpose: str,
-    requirements: Sequence[Path] = (),
-    *,
-    packages: Sequence[str] = (),
-    with_zloop: bool = True,
+    purpose: str, requirements: Sequence[Path] = (), *, packages: Sequence[str] = ()
 ) -> Environment:
-    """The environment for a purpose, holding the requirements, the packages and zloop as it is now."""
+    """The environment for a purpose, holding what the requirements files and the packages name."""
     made = Environment(CACHE / "venvs" / f"{purpose}-{_interpreter_tag()}")
     wanted = digest_of(requirements, sys.version, sys.executable, *packages)
-    if _stamp(made, "requirements") != wanted:
+    if made.stamp("requirements") != wanted:
         _make(made, requirements, packages)
-        _set_stamp(made, "requirements", wanted)
-    if with_zloop:
-        wheel = zloop_wheel()
-        if _stamp(made, "zloop") != wheel.parent.name:
-            announce(f"installing {wheel.name} into {made.folder.name}")
-            made.install("--no-deps", "--force-reinstall", wheel)
-            _set_stamp(made, "zloop", wheel.parent.name)
+        made.set_stamp("requirements", wanted)
     return made
 
 
@@ -69,11 +68,3 @@ def _interpreter_tag() -> str:
     """Such as cpython-313, or cpython-314t for the free-threaded build."""
     return f"{sys.implementation.cache_tag}{sysconfig.get_config_var('abiflags') or ''}"
 
-
-def _stamp(made: Environment, name: str) -> str | None:
-    path = made.folder / f".{name}"
-    return path.read_text() if path.exists() and made.python.exists() else None
-
-
-def _set_stamp(made: Environment, name: str, value: str) -> None:
-    (made.folder / f".{name}").write_text(value)

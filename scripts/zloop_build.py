@@ -1,12 +1,13 @@
-"""Builds zloop's wheel for the interpreter that runs the script, once for each state of the sources."""
+"""Builds zloop for the interpreter that runs the script, once for each state of the sources."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import environment
+from environment import Environment, environment
 from workspace import CACHE, ROOT, Stopwatch, announce, digest_of, require_cargo, run
 
 SOURCES = (
@@ -36,6 +37,19 @@ def zloop_wheel() -> Path:
 
 def build_wheel(folder: Path) -> None:
     """Builds a release wheel into a folder."""
-    tools = environment.environment("build", packages=[MATURIN], with_zloop=False)
+    tools = environment("build", packages=[MATURIN])
     command = [tools.command("maturin"), "build", "--release", "--quiet"]
     run([*command, "--interpreter", sys.executable, "--out", folder])
+
+
+def zloop_environment(
+    purpose: str, requirements: Sequence[Path] = (), *, packages: Sequence[str] = ()
+) -> Environment:
+    """An environment as environment() makes it, with zloop as it is now."""
+    made = environment(purpose, requirements, packages=packages)
+    wheel = zloop_wheel()
+    if made.stamp("zloop") != wheel.parent.name:
+        announce(f"installing zloop into {made.folder.name}")
+        made.install("--no-deps", "--force-reinstall", wheel)
+        made.set_stamp("zloop", wheel.parent.name)
+    return made

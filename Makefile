@@ -1,0 +1,39 @@
+# Every target sets up what it needs; `make help` lists them.
+# PYTHON chooses the interpreter, else scripts/find_python.sh finds one from CPython 3.12 on.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+export PYTHON
+
+python = $$(sh scripts/find_python.sh)
+run = python=$(python) && "$$python"
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test test-matrix bench wheel lint format clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: ## Serve the FastAPI example on a zloop loop (PORT=8000, HOST=127.0.0.1)
+	@$(run) scripts/serve.py --host "$(HOST)" --port "$(PORT)"
+
+test: ## Check the sources and run every Rust and Python test, uvicorn's own suite among them
+	@$(run) scripts/test.py $(ARGUMENTS)
+
+test-matrix: ## Run the Python tests on every CPython from 3.12 to 3.15 that can be found
+	@$(run) scripts/test_matrix.py $(ARGUMENTS)
+
+bench: ## Compare zloop with other loops (ARGUMENTS="--quick --rows echo")
+	@$(run) scripts/bench.py $(ARGUMENTS)
+
+wheel: ## Build a wheel and an sdist into dist/, and try both
+	@$(run) scripts/wheels.py
+
+lint: ## Check formatting, lints and types
+	@$(run) scripts/test.py --only checks
+
+format: ## Format the Rust and Python sources
+	@$(run) scripts/format.py
+
+clean: ## Remove what the other targets built
+	rm -rf .cache build dist target
