@@ -43,9 +43,16 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod engine;
 mod error;
 mod session;
+mod settings;
 
 pub use self::connection::{Connection, Ending, Event, FlowEvent, Limits, NotWritable, Options};
+pub use self::engine::{RustlsError, RustlsSession, VerifyError};
 pub use self::error::Error;
 pub use self::session::{Cipher, Fault, Handshake, Negotiated, Received, Session};
+pub use self::settings::{
+    Acceptor, ClientCertificates, ClientSettings, Connector, Identity, Roots, ServerSettings,
+    SettingsError, Verification, Version,
+};

@@ -152,8 +152,6 @@ pub struct Negotiated {
     pub cipher: Option<Cipher>,
     /// The application protocol chosen by ALPN.
     pub alpn_protocol: Option<Vec<u8>>,
-    /// The server name that the client asked for.
-    pub server_name: Option<String>,
     /// The certificates that the peer showed, in DER, its own first. Empty if it showed none.
     pub peer_certificates: Vec<Vec<u8>>,
     /// Whether an earlier session was taken up instead of a full handshake.

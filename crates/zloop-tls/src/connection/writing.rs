@@ -93,6 +93,7 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
                 Ok(()) => {
                     self.sending = Sending::Ended;
                     self.advance_shutdown();
+                    self.discard_incoming();
                 }
                 Err(error) => self.fail(Error::Traffic(error)),
             }
