@@ -116,3 +116,40 @@ impl Clock for ManualClock {
         Timestamp(self.nanos.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(
+            Timestamp::MAX.saturating_add(Duration::from_secs(1)),
+            Timestamp::MAX
+        );
+        assert_eq!(
+            Timestamp::from_nanos(1).saturating_add(Duration::MAX),
+            Timestamp::MAX
+        );
+        let all = Duration::from_nanos(u64::MAX);
+        assert_eq!(
+            Timestamp::MAX.saturating_duration_since(Timestamp::ZERO),
+            all
+        );
+    }
+
+    #[test]
+    fn the_monotonic_clock_never_goes_back() {
+        let times: Vec<_> = (0..1000).map(|_| MonotonicClock.now()).collect();
+        assert!(times.is_sorted());
+        assert!(times[0] > Timestamp::ZERO);
+    }
+
+    #[test]
+    fn clones_of_a_manual_clock_share_its_time() {
+        let clock = ManualClock::new();
+        clock.clone().set(Timestamp::from_nanos(40));
+        clock.advance(Duration::from_nanos(2));
+        assert_eq!(clock.clone().now(), Timestamp::from_nanos(42));
+    }
+}

@@ -129,3 +129,67 @@ impl<T> fmt::Debug for Inbox<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::{Events, Reactor};
+
+    #[test]
+    fn swapping_keeps_what_the_other_had() {
+        let reactor = Reactor::<()>::new().expect("a reactor");
+        let inbox = Inbox::new(reactor.waker());
+        inbox.push_silently(1);
+        let mut other = vec![2, 3];
+        inbox.swap(&mut other);
+        assert_eq!((other.as_slice(), inbox.len()), ([1].as_slice(), 2));
+        let mut rest = VecDeque::from([0]);
+        inbox.drain_into(&mut rest);
+        assert_eq!(rest, [0, 2, 3]);
+        assert!(inbox.is_empty());
+    }
+
+    /// Each wait could last a minute, so a single lost wake-up shows.
+    #[test]
+    fn no_push_is_slept_on() {
+        const THREADS: usize = 4;
+        const PUSHES: usize = 5_000;
+
+        let started = Instant::now();
+        let reactor = Reactor::<()>::new().expect("a reactor");
+        let inbox = Inbox::new(reactor.waker());
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let inbox = inbox.clone();
+                thread::spawn(move || (0..PUSHES).for_each(|push| inbox.push((thread, push))))
+            })
+            .collect();
+        let mut events = Events::new();
+        let mut received = Vec::new();
+        while received.len() < THREADS * PUSHES {
+            reactor
+                .selector()
+                .wait_unless(&mut events, Some(Duration::from_secs(60)), || {
+                    !inbox.is_empty()
+                })
+                .expect("a wait");
+            assert!(events.is_empty());
+            inbox.drain_into(&mut received);
+        }
+        for thread in threads {
+            thread.join().expect("a thread");
+        }
+        for thread in 0..THREADS {
+            let of_one = received.iter().filter(|(from, _)| *from == thread);
+            assert!(
+                of_one.map(|(_, push)| *push).eq(0..PUSHES),
+                "in the order of pushing"
+            );
+        }
+        assert!(started.elapsed() < Duration::from_secs(50));
+    }
+}

@@ -74,6 +74,7 @@ mod sys;
 mod timers;
 mod token;
 mod turn;
+mod wake_state;
 mod waker;
 
 pub use clock::{Clock, ManualClock, MonotonicClock, Timestamp};

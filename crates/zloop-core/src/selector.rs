@@ -115,18 +115,29 @@ impl Selector {
         has_work: impl FnOnce() -> bool,
     ) -> io::Result<()> {
         if timeout == Some(Duration::ZERO) {
-            self.waker.acknowledge();
-            return sys::wait(&self.poller, &mut events.buffer, timeout);
+            self.waker.state().acknowledge();
+            return self.look(events, timeout);
         }
-        let must_not_block = self.waker.start_waiting() || has_work();
+        let must_not_block = self.waker.state().start_waiting() || has_work();
         let timeout = if must_not_block {
             Some(Duration::ZERO)
         } else {
             timeout
         };
+        let result = self.look(events, timeout);
+        self.waker.state().stop_waiting();
+        result
+    }
+
+    #[inline]
+    fn look(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let result = sys::wait(&self.poller, &mut events.buffer, timeout);
-        self.waker.stop_waiting();
-        tracing::trace!(events = events.len(), ?timeout, "waited");
+        tracing::trace!(
+            ?timeout,
+            events = events.len(),
+            ok = result.is_ok(),
+            "polled"
+        );
         result
     }
 

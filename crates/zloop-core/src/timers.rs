@@ -37,7 +37,13 @@ struct Node {
 impl Node {
     #[inline]
     fn is_before(&self, other: &Self) -> bool {
-        (self.deadline, self.sequence) < (other.deadline, other.sequence)
+        self.order() < other.order()
+    }
+
+    /// One number, because comparing it takes no branch that could be mispredicted.
+    #[inline]
+    fn order(&self) -> u128 {
+        u128::from(self.deadline.as_nanos()) << 64 | u128::from(self.sequence)
     }
 }
 
@@ -263,25 +269,33 @@ impl<T> TimerHeap<T> {
         loop {
             let first = position * ARITY + 1;
             let end = (first + ARITY).min(self.nodes.len());
-            if first >= end {
+            let Some((least, child)) = self.nodes.get(first..end).and_then(least_of) else {
+                break;
+            };
+            if !child.is_before(&node) {
                 break;
             }
-            let mut least = first;
-            for child in first + 1..end {
-                if self.nodes[child].is_before(&self.nodes[least]) {
-                    least = child;
-                }
-            }
-            if !self.nodes[least].is_before(&node) {
-                break;
-            }
-            self.place(position, self.nodes[least]);
-            position = least;
+            self.place(position, child);
+            position = first + least;
         }
         if position != start {
             self.place(position, node);
         }
     }
+}
+
+/// The first node of `nodes` in order, and where it is.
+#[inline]
+fn least_of(nodes: &[Node]) -> Option<(usize, Node)> {
+    let (first, rest) = nodes.split_first()?;
+    let mut least = 0;
+    let mut order = first.order();
+    for (index, node) in rest.iter().enumerate() {
+        let is_less = node.order() < order;
+        order = if is_less { node.order() } else { order };
+        least = if is_less { index + 1 } else { least };
+    }
+    Some((least, nodes[least]))
 }
 
 impl<T> std::fmt::Debug for TimerHeap<T> {
@@ -291,5 +305,118 @@ impl<T> std::fmt::Debug for TimerHeap<T> {
             .field("len", &self.len())
             .field("next_deadline", &self.next_deadline())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn at(nanos: u64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
+    }
+
+    #[test]
+    fn equal_deadlines_keep_the_order_of_insertion() {
+        let mut timers = TimerHeap::new();
+        for value in 0..100 {
+            timers.insert(at(5), value);
+        }
+        let popped: Vec<_> = std::iter::from_fn(|| timers.pop_due(at(5))).collect();
+        assert_eq!(popped, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nothing_is_due_before_its_deadline() {
+        let mut timers = TimerHeap::new();
+        timers.insert(at(10), ());
+        assert_eq!(timers.pop_due(at(9)), None);
+        assert_eq!(timers.pop_due(at(10)), Some(()));
+    }
+
+    #[test]
+    fn a_key_does_not_name_the_next_timer_of_its_slot() {
+        let mut timers = TimerHeap::new();
+        let first = timers.insert(at(1), "first");
+        assert_eq!(timers.pop_due(at(1)), Some("first"));
+        let second = timers.insert(at(1), "second");
+        assert_eq!(first.slot(), second.slot());
+        assert_eq!(timers.get(first), None);
+        assert_eq!(timers.remove(first), None);
+        assert_eq!(timers.remove(second), Some("second"));
+    }
+
+    #[test]
+    fn draining_empties_and_keeps_slots_usable() {
+        let mut timers = TimerHeap::new();
+        let keys: Vec<_> = (0..10)
+            .map(|value| timers.insert(at(value), value))
+            .collect();
+        let mut drained: Vec<_> = timers.drain().collect();
+        drained.sort_unstable();
+        assert_eq!(drained, (0..10).collect::<Vec<_>>());
+        assert!(timers.is_empty());
+        assert!(keys.into_iter().all(|key| timers.remove(key).is_none()));
+        let key = timers.insert(at(3), 30);
+        assert_eq!(timers.slots.len(), 10, "a freed slot is used again");
+        assert_eq!(timers.remove(key), Some(30));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Operation {
+        Insert(u64),
+        Remove(prop::sample::Index),
+        PopDue(u64),
+    }
+
+    fn operation() -> impl Strategy<Value = Operation> {
+        prop_oneof![
+            4 => (0..50u64).prop_map(Operation::Insert),
+            3 => any::<prop::sample::Index>().prop_map(Operation::Remove),
+            2 => (0..50u64).prop_map(Operation::PopDue),
+        ]
+    }
+
+    proptest! {
+        /// Against a map that is sorted by deadline and insertion.
+        #[test]
+        fn it_behaves_as_a_sorted_map(operations in prop::collection::vec(operation(), 0..300)) {
+            let mut timers = TimerHeap::new();
+            let mut model = BTreeMap::new();
+            let mut keys = Vec::new();
+            for (value, operation) in operations.into_iter().enumerate() {
+                match operation {
+                    Operation::Insert(deadline) => {
+                        keys.push((timers.insert(at(deadline), value), (deadline, value)));
+                        model.insert((deadline, value), value);
+                    }
+                    Operation::Remove(index) if !keys.is_empty() => {
+                        let (key, order) = *index.get(&keys);
+                        prop_assert_eq!(timers.get(key), model.get(&order));
+                        prop_assert_eq!(timers.remove(key), model.remove(&order));
+                    }
+                    Operation::Remove(_) => {}
+                    Operation::PopDue(now) => {
+                        let due = model.first_entry().filter(|entry| entry.key().0 <= now);
+                        let expected = due.map(|entry| entry.remove());
+                        prop_assert_eq!(timers.pop_due(at(now)), expected);
+                    }
+                }
+                prop_assert_eq!(timers.len(), model.len());
+                let next = model.first_key_value().map(|(order, _)| at(order.0));
+                prop_assert_eq!(timers.next_deadline(), next);
+            }
+            let mut held: Vec<_> = timers.iter().map(|(_, &value)| value).collect();
+            held.sort_unstable();
+            let mut expected: Vec<_> = model.values().copied().collect();
+            expected.sort_unstable();
+            prop_assert_eq!(held, expected);
+            let popped: Vec<_> = std::iter::from_fn(|| timers.pop_due(Timestamp::MAX)).collect();
+            prop_assert_eq!(popped, model.into_values().collect::<Vec<_>>());
+        }
     }
 }

@@ -102,3 +102,75 @@ impl Pacer {
         self.span_start = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn micros(micros: u64) -> Timestamp {
+        Timestamp::from_nanos(micros * 1_000)
+    }
+
+    fn started() -> Pacer {
+        let mut pacer = Pacer::default();
+        assert_eq!(pacer.plan(true, false, None, micros(0)), Poll::Now);
+        pacer
+    }
+
+    #[test]
+    fn a_chain_of_callbacks_polls_every_so_many_turns() {
+        let mut pacer = started();
+        let plans: Vec<_> = (0..122)
+            .map(|_| pacer.plan(true, false, None, micros(0)))
+            .collect();
+        let polls: Vec<_> = (0..122).filter(|&turn| plans[turn] == Poll::Now).collect();
+        assert_eq!(polls, [60, 121]);
+    }
+
+    #[test]
+    fn slow_callbacks_poll_by_time() {
+        let mut pacer = started();
+        assert_eq!(pacer.plan(true, false, None, micros(10)), Poll::Skip);
+        assert_eq!(pacer.plan(true, false, None, micros(59)), Poll::Skip);
+        assert_eq!(pacer.plan(true, false, None, micros(60)), Poll::Now);
+        assert_eq!(pacer.plan(true, false, None, micros(61)), Poll::Skip);
+    }
+
+    #[test]
+    fn a_long_wait_is_not_followed_by_another_poll() {
+        let mut pacer = started();
+        assert_eq!(pacer.plan(false, false, None, micros(1)), Poll::Wait(None));
+        assert_eq!(pacer.plan(true, false, None, micros(1_000_000)), Poll::Skip);
+    }
+
+    #[test]
+    fn the_first_and_the_last_turn_poll() {
+        let mut pacer = started();
+        assert_eq!(pacer.plan(true, true, None, micros(0)), Poll::Now);
+        assert_eq!(pacer.plan(true, false, None, micros(0)), Poll::Skip);
+        pacer.restart();
+        assert_eq!(pacer.plan(true, false, None, micros(0)), Poll::Now);
+        assert_eq!(pacer.plan(false, true, None, micros(0)), Poll::Now);
+    }
+
+    #[test]
+    fn an_idle_turn_waits_until_the_next_deadline() {
+        let mut pacer = started();
+        let wait = Poll::Wait(Some(Duration::from_micros(7)));
+        assert_eq!(pacer.plan(false, false, Some(micros(17)), micros(10)), wait);
+    }
+
+    #[test]
+    fn a_due_timer_is_work() {
+        let mut pacer = started();
+        assert_eq!(
+            pacer.plan(false, false, Some(micros(5)), micros(5)),
+            Poll::Skip
+        );
+        pacer.restart();
+        assert_eq!(
+            pacer.plan(false, false, Some(micros(5)), micros(6)),
+            Poll::Now
+        );
+    }
+}

@@ -244,4 +244,39 @@ mod tests {
         }
         assert_eq!(capacities, [256, 512, 1024, 2048, 4096, 4096, 4096, 4096]);
     }
+
+    extern "C" fn ignore(_signal: libc::c_int) {}
+
+    #[test]
+    fn an_interruption_is_reported() {
+        use std::sync::atomic::AtomicBool;
+        use std::{mem, ptr, thread};
+
+        // SAFETY: the handler does nothing, and a zeroed action has no flags and an empty mask.
+        unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as libc::sighandler_t;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, ptr::null_mut()), 0);
+        }
+        let poller = Arc::new(Poller::new().expect("a poller"));
+        let mut events = EventBuffer::default();
+        // SAFETY: it has no preconditions.
+        let waiting_thread = unsafe { libc::pthread_self() };
+        let interrupted = AtomicBool::new(false);
+        thread::scope(|scope| {
+            // A signal before the wait interrupts nothing, so they come until one does.
+            scope.spawn(|| {
+                while !interrupted.load(Ordering::Relaxed) {
+                    // SAFETY: the scope keeps the waiting thread alive.
+                    unsafe { libc::pthread_kill(waiting_thread, libc::SIGUSR1) };
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let result = wait(&poller, &mut events, Some(Duration::from_secs(60)));
+            interrupted.store(true, Ordering::Relaxed);
+            let error = result.expect_err("an interruption");
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+        });
+        assert_eq!(events.len(), 0);
+    }
 }

@@ -1,0 +1,150 @@
+//! The small event loop, on a clock that the tests drive wherever time matters.
+
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use zloop_core::{EventLoop, Interest, ManualClock};
+
+type Log = Rc<RefCell<Vec<&'static str>>>;
+
+fn driven() -> (ManualClock, EventLoop<ManualClock>, Log) {
+    let clock = ManualClock::new();
+    let event_loop = EventLoop::with_clock(clock.clone()).expect("a loop");
+    (clock, event_loop, Log::default())
+}
+
+fn note(log: &Log, entry: &'static str) -> impl FnOnce(&mut EventLoop<ManualClock>) + use<> {
+    let log = Rc::clone(log);
+    move |_| log.borrow_mut().push(entry)
+}
+
+#[test]
+fn callbacks_run_in_order_and_what_they_add_runs_in_the_next_turn() {
+    let (_clock, mut event_loop, log) = driven();
+    let nested = note(&log, "nested");
+    let first = note(&log, "first");
+    event_loop.call_soon(move |event_loop| {
+        first(event_loop);
+        event_loop.call_soon(nested);
+    });
+    event_loop.call_soon(note(&log, "second"));
+    event_loop.run_pending().expect("a run");
+    assert_eq!(*log.borrow(), ["first", "second", "nested"]);
+}
+
+#[test]
+fn timers_run_in_the_order_of_deadlines_and_never_early() {
+    let (clock, mut event_loop, log) = driven();
+    let second = Duration::from_secs(1);
+    event_loop.call_later(second * 2, note(&log, "later"));
+    event_loop.call_later(second, note(&log, "soon"));
+    event_loop.call_later(second, note(&log, "soon as well"));
+    let cancelled = event_loop.call_later(second, note(&log, "never"));
+    assert!(event_loop.cancel(cancelled));
+    assert!(!event_loop.cancel(cancelled));
+    clock.advance(second - Duration::from_nanos(1));
+    event_loop.run_pending().expect("a run");
+    assert!(log.borrow().is_empty());
+    clock.advance(Duration::from_nanos(1));
+    event_loop.run_pending().expect("a run");
+    assert_eq!(*log.borrow(), ["soon", "soon as well"]);
+    clock.advance(second);
+    event_loop.run_pending().expect("a run");
+    assert_eq!(*log.borrow(), ["soon", "soon as well", "later"]);
+}
+
+#[test]
+fn stopping_ends_the_run_after_the_turn_and_keeps_the_rest() {
+    let (_clock, mut event_loop, log) = driven();
+    event_loop.call_soon(|event_loop| event_loop.stop());
+    let added = note(&log, "added");
+    event_loop.call_soon(move |event_loop| event_loop.call_soon(added));
+    event_loop.call_soon(note(&log, "same turn"));
+    event_loop.run().expect("a run");
+    assert_eq!(*log.borrow(), ["same turn"]);
+    event_loop.run_pending().expect("a run");
+    assert_eq!(*log.borrow(), ["same turn", "added"]);
+}
+
+#[test]
+fn a_chain_of_callbacks_does_not_starve_descriptors() {
+    fn again(event_loop: &mut EventLoop, turns: Rc<Cell<u32>>) {
+        turns.set(turns.get() + 1);
+        assert!(turns.get() < 10_000, "the descriptor was never looked at");
+        event_loop.call_soon(move |event_loop| again(event_loop, turns));
+    }
+
+    let mut event_loop = EventLoop::new().expect("a loop");
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let mut writer = near.try_clone().expect("a duplicate");
+    event_loop
+        .watch(far.as_raw_fd(), Interest::READABLE, |event_loop, _, _| {
+            event_loop.stop()
+        })
+        .expect("a watch");
+    event_loop.call_soon(move |event_loop| {
+        writer.write_all(b"x").expect("a write");
+        again(event_loop, Rc::default());
+    });
+    event_loop.run().expect("a run");
+}
+
+#[test]
+fn a_watcher_may_end_its_own_watch() {
+    let (_clock, mut event_loop, log) = driven();
+    let (mut near, mut far) = UnixStream::pair().expect("a pair");
+    let fd = far.as_raw_fd();
+    let watched = Rc::clone(&log);
+    let token = event_loop
+        .watch(
+            fd,
+            Interest::READABLE,
+            move |event_loop, token, readiness| {
+                assert!(readiness.is_readable());
+                far.read_exact(&mut [0]).expect("a read");
+                watched.borrow_mut().push("read");
+                assert!(event_loop.unwatch(token));
+            },
+        )
+        .expect("a watch");
+    near.write_all(b"xx").expect("a write");
+    event_loop.run_pending().expect("a run");
+    event_loop.run_pending().expect("a run");
+    assert_eq!(*log.borrow(), ["read"]);
+    assert!(!event_loop.unwatch(token));
+}
+
+#[test]
+fn a_watch_that_ends_in_the_same_turn_is_not_called() {
+    let (_clock, mut event_loop, log) = driven();
+    let (mut near, far) = UnixStream::pair().expect("a pair");
+    near.write_all(b"x").expect("a write");
+    let watched = Rc::clone(&log);
+    let token = event_loop
+        .watch(far.as_raw_fd(), Interest::READABLE, move |_, _, _| {
+            watched.borrow_mut().push("watched");
+        })
+        .expect("a watch");
+    event_loop.call_soon(move |event_loop| assert!(event_loop.unwatch(token)));
+    event_loop.run_pending().expect("a run");
+    assert!(log.borrow().is_empty());
+}
+
+#[test]
+fn other_threads_wake_a_waiting_loop() {
+    let mut event_loop = EventLoop::new().expect("a loop");
+    let remote = event_loop.remote();
+    let other = thread::spawn(move || {
+        for _ in 0..100 {
+            remote.call_soon(|_| {});
+        }
+        remote.call_soon(|event_loop| event_loop.stop());
+    });
+    event_loop.run().expect("a run");
+    other.join().expect("the other thread");
+}
