@@ -1,0 +1,107 @@
+"""Checks the sources and runs every test there is, each suite with a time budget."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import python_suites
+from environment import environment
+from suite import Suite, as_one_check, from_cargo, from_json, summarize
+from workspace import RESULTS, ROOT, StepFailed, fail, require_cargo
+from zloop_build import zloop_environment
+
+TYPED_FOLDERS = ("scripts", "tests/conformance", "tests/uvicorn_suite", "benchmarks")
+
+# Cargo must see the interpreter that the tests use, or it builds the bindings once more.
+FOR_CARGO = {"PYO3_PYTHON": sys.executable}
+
+
+def checks() -> list[Suite]:
+    """Formatting, lints and types; each counts as one test."""
+    lint = environment("lint", [ROOT / "tests" / "requirements-lint.txt"])
+    mypy = lint.command("mypy")
+    return [
+        _check("cargo fmt", "cargo", "fmt", "--all", "--check"),
+        _check("ruff format", str(lint.command("ruff")), "format", "--check"),
+        _check("ruff check", str(lint.command("ruff")), "check"),
+        _check("mypy", str(mypy)),
+        *(_check(f"mypy {folder}", str(mypy), folder) for folder in TYPED_FOLDERS),
+        Suite(
+            "cargo clippy",
+            ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            budget=900,
+            read_totals=as_one_check,
+            environment=FOR_CARGO,
+        ),
+    ]
+
+
+def stubs() -> list[Suite]:
+    """The type stubs against the running module."""
+    requirements = [ROOT / "tests" / name for name in ("requirements.txt", "requirements-lint.txt")]
+    typed = zloop_environment("stubtest", requirements)
+    return [_check("stubtest", str(typed.command("stubtest")), "zloop")]
+
+
+def rust() -> list[Suite]:
+    """The Rust tests, the examples' own among them."""
+    return [
+        Suite(
+            "Rust tests",
+            ["cargo", "test", "--workspace", "--no-fail-fast"],
+            budget=1200,
+            read_totals=from_cargo,
+            environment=FOR_CARGO,
+        )
+    ]
+
+
+def python() -> list[Suite]:
+    """The Python tests and CPython's own, on one interpreter."""
+    return python_suites.python_suites(python_suites.test_environment())
+
+
+def uvicorn() -> list[Suite]:
+    """uvicorn's own suite, compared with what it gives on asyncio."""
+    report = RESULTS / "uvicorn.json"
+    return [
+        Suite(
+            "uvicorn's own suite",
+            [sys.executable, "tests/uvicorn_suite", "--json", report],
+            budget=900,
+            read_totals=from_json(report),
+        )
+    ]
+
+
+GROUPS: dict[str, Callable[[], list[Suite]]] = {
+    "checks": checks,
+    "rust": rust,
+    "stubs": stubs,
+    "python": python,
+    "uvicorn": uvicorn,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=GROUPS, help="run some groups of suites")
+    options = parser.parse_args()
+    require_cargo()
+    results = []
+    try:
+        for name in options.only or GROUPS:
+            results += [suite.run() for suite in GROUPS[name]()]
+    except StepFailed as error:
+        fail(str(error))
+    return 0 if summarize("make test", results, "test") else 1
+
+
+def _check(name: str, *command: str) -> Suite:
+    return Suite(name, command, budget=300, read_totals=as_one_check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Runs the Python tests on every CPython from 3.12 to 3.15 that is found.
+
+Interpreters are looked for on this machine, and then through the command that the variable
+ZLOOP_PYTHONS_ENTER names: `COMMAND python3.14 ...` is to run that interpreter, in the current folder,
+wherever it is. With STRICT=1 a version that is not found fails the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+from suite import SuiteResult, Totals
+from workspace import RESULTS, ROOT, SUPPORTED_PYTHONS, Stopwatch, announce
+
+BUDGET = 1500.0
+
+
+def main() -> int:
+    results = {version: _test_on(version) for version in SUPPORTED_PYTHONS}
+    print("\nmake test-matrix")
+    total = Totals()
+    for version, result in results.items():
+        if result is None:
+            print(f"  MISSING  CPython {version}: not found here nor through ZLOOP_PYTHONS_ENTER")
+            continue
+        verdict = "ok" if result.is_good else "FAILED"
+        print(f"  {verdict:7}  {result.name}: {result.totals} in {result.seconds:.0f} s {result.problem}")
+        total += result.totals
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "test-matrix.json").write_text(json.dumps(vars(total)))
+    print(total, flush=True)
+    missing = [version for version, result in results.items() if result is None]
+    if len(missing) == len(results) or (missing and os.environ.get("STRICT") == "1"):
+        return 1
+    return 0 if all(result.is_good for result in results.values() if result) else 1
+
+
+def _test_on(version: str) -> SuiteResult | None:
+    """Runs the Python suites on one version, or answers None if it is not found."""
+    found = _find(version)
+    if found is None:
+        announce(f"CPython {version} is MISSING")
+        return None
+    watch = Stopwatch()
+    report = RESULTS / f"python-{version}.json"
+    report.unlink(missing_ok=True)
+    command = [*found, "scripts/python_suites.py"]
+    problem = ""
+    try:
+        status = subprocess.run(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, timeout=BUDGET, check=False
+        ).returncode
+        if status != 0:
+            problem = f"exit status {status}"
+    except subprocess.TimeoutExpired:
+        problem = f"killed after its budget of {BUDGET:.0f} s"
+    totals = Totals(**json.loads(report.read_text())) if report.exists() else Totals()
+    if problem and totals.failed == 0:
+        totals.failed = 1
+    return SuiteResult(f"CPython {version}", totals, watch.seconds, problem)
+
+
+def _find(version: str) -> list[str] | None:
+    """The command that starts a version of CPython."""
+    finder = ["sh", str(ROOT / "scripts" / "find_python.sh"), version]
+    here = subprocess.run(finder, capture_output=True, text=True, check=False).stdout.strip()
+    if here:
+        return [here]
+    enter = os.environ.get("ZLOOP_PYTHONS_ENTER")
+    if enter:
+        entered = [*shlex.split(enter), f"python{version}"]
+        announce(f"looking for CPython {version} through {enter}")
+        probe = [*entered, "-c", "import ensurepip"]
+        if subprocess.run(probe, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode == 0:
+            return entered
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
