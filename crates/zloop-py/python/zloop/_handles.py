@@ -29,7 +29,7 @@ def check_callback(callback: object, method: str) -> None:
 
 
 def describe(handle: Any) -> str:
-    """The `repr` of a handle."""
+    """Return what `repr` says of a `Handle` or a `TimerHandle`."""
     parts = [type(handle).__name__]
     if handle._cancelled:
         parts.append("cancelled")
@@ -37,7 +37,7 @@ def describe(handle: Any) -> str:
         parts.append(f"when={handle.when()}")
     if handle._callback is not None:
         debug = handle._source_traceback is not None
-        parts.append(_describe_callback(handle, debug))
+        parts.append(_describe_callback(handle._callback, handle._args, debug))
     if handle._source_traceback:
         frame = handle._source_traceback[-1]
         parts.append(f"created at {frame[0]}:{frame[1]}")
@@ -45,26 +45,44 @@ def describe(handle: Any) -> str:
 
 
 def report_error(loop: asyncio.AbstractEventLoop, handle: Any, error: BaseException) -> None:
-    """Report what a handle's callback raised."""
-    callback = _describe_callback(handle, loop.get_debug())
-    context: dict[str, Any] = {
+    """Tell the loop's exception handler what a callback raised."""
+    callback = _describe_callback(handle._callback, handle._args, loop.get_debug())
+    report: dict[str, Any] = {
         "message": f"Exception in callback {callback}",
         "exception": error,
         "handle": handle,
     }
     if handle._source_traceback:
-        context["source_traceback"] = handle._source_traceback
-    loop.call_exception_handler(context)
+        report["source_traceback"] = handle._source_traceback
+    loop.call_exception_handler(report)
 
 
-def report_slow(subject: Any, seconds: float) -> None:
-    """Report that one callback held up the loop; `subject` is its handle, or what was ready."""
+def report_protocol_error(
+    loop: asyncio.AbstractEventLoop,
+    protocol: object,
+    method: str,
+    argument: object,
+    error: BaseException,
+) -> None:
+    """Tell the loop's exception handler what a protocol raised at a connection's begin or end."""
+    callback = _describe_callback(getattr(protocol, method), (argument,), loop.get_debug())
+    loop.call_exception_handler(
+        {
+            "message": f"Exception in callback {callback}",
+            "exception": error,
+            "protocol": protocol,
+        }
+    )
+
+
+def report_slow(subject: object, seconds: float) -> None:
+    """Warn of a callback that held the loop up; `subject` is its handle, or what was ready."""
     step_of = getattr(getattr(subject, "_callback", None), "__self__", None)
     shown = repr(step_of) if isinstance(step_of, asyncio.Task) else str(subject)
     logger.warning("Executing %s took %.3f seconds", shown, seconds)
 
 
-def _describe_callback(handle: Any, debug: bool) -> str:
+def _describe_callback(callback: object, arguments: tuple[Any, ...] | None, debug: bool) -> str:
     options = {"debug": debug} if sys.version_info >= (3, 13) else {}
     describe_source: Callable[..., str] = format_helpers._format_callback_source
-    return describe_source(handle._callback, handle._args or (), **options)
+    return describe_source(callback, arguments or (), **options)

@@ -213,8 +213,10 @@ class FileDetour(asyncio.Protocol):
     def restore(self) -> None:
         """Give the transport its protocol back, and tell it what it missed."""
         self._socket = None
-        if self._resumed is not None:
-            self._resumed.cancel()
+        resumed = self._resumed
+        if resumed is not None and not resumed.cancel() and not resumed.cancelled():
+            # Nobody may have waited for it.
+            resumed.exception()
         if self._lost:
             return
         self._transport.set_protocol(self._protocol)

@@ -10,6 +10,7 @@ import itertools
 import os
 import socket
 import ssl as ssl_module
+import stat
 import sys
 from asyncio.log import logger
 from collections.abc import Callable, Iterable, Sequence
@@ -296,7 +297,7 @@ def _bind_unix(path: str | bytes) -> socket.socket:
 
 def _remove_stale_socket(path: str | bytes) -> None:
     try:
-        if _file(path).is_socket():
+        if stat.S_ISSOCK(_file(path).stat().st_mode):
             _file(path).unlink()
     except FileNotFoundError:
         pass

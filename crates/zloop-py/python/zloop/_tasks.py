@@ -9,7 +9,6 @@ from typing import Any
 
 from ._base import LoopBase
 
-
 _PASSES_ALL_KEYWORDS = sys.version_info >= (3, 14)
 
 

@@ -26,7 +26,8 @@ class Handle:
     @property
     def _source_traceback(self) -> Any: ...
 
-class TimerHandle(asyncio.TimerHandle):
+class TimerHandle(asyncio.TimerHandle): ...
+
 class EventLoop:
     slow_callback_duration: float
 

@@ -1,0 +1,77 @@
+"""Loops to test with, and a look at what they leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import zloop
+
+type LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+FACTORIES: dict[str, LoopFactory] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "zloop": zloop.new_event_loop,
+}
+
+
+def open_descriptors() -> dict[str, str]:
+    """What each descriptor of this process refers to."""
+    descriptors = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            descriptors[number] = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:
+            continue  # The one that listed the folder.
+    return descriptors
+
+
+@contextmanager
+def nothing_left_open() -> Iterator[None]:
+    """Fail if descriptors are open afterwards that were not before."""
+    gc.collect()
+    before = open_descriptors()
+    yield
+    gc.collect()
+    after = open_descriptors()
+    left = {number: target for number, target in after.items() if number not in before}
+    assert not left, f"left open: {left}"
+
+
+@contextmanager
+def closing(made: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLoop]:
+    """End a loop as `asyncio.run` does."""
+    try:
+        yield made
+    finally:
+        if not made.is_closed():
+            made.run_until_complete(made.shutdown_asyncgens())
+            made.run_until_complete(made.shutdown_default_executor())
+            made.close()
+
+
+@pytest.fixture(params=FACTORIES)
+def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
+    """asyncio's own loop and zloop, one after the other: what holds for both is compatible."""
+    return FACTORIES[request.param]
+
+
+@pytest.fixture
+def loop(loop_factory: LoopFactory) -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop of each kind, closed afterwards; no descriptor may be left open."""
+    with nothing_left_open(), closing(loop_factory()) as made:
+        yield made
+
+
+@pytest.fixture
+def zloop_loop() -> Iterator[zloop.Loop]:
+    """A zloop loop, for what only it promises; no descriptor may be left open."""
+    with nothing_left_open():
+        made = zloop.new_event_loop()
+        with closing(made):
+            yield made
