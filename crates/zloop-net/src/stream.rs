@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use zloop_core::Interest;
 
@@ -102,6 +102,16 @@ impl<C: AsRef<[u8]>> Stream<C> {
     #[must_use]
     pub fn into_descriptor(self) -> Descriptor {
         self.descriptor
+    }
+
+    /// Gives the ownership of the descriptor away, if the stream has it; the stream goes on using
+    /// the number, which the new owner keeps open for as long as the stream lives.
+    pub fn release_descriptor(&mut self) -> Option<OwnedFd> {
+        let borrowed = Descriptor::Borrowed(self.descriptor.as_raw_fd());
+        match std::mem::replace(&mut self.descriptor, borrowed) {
+            Descriptor::Owned(fd) => Some(fd),
+            Descriptor::Borrowed(_) => None,
+        }
     }
 
     /// Reads once into `buffer`, with one system call. A short read is all there was.

@@ -1,0 +1,284 @@
+//! Descriptors: `add_reader` and its like, and what the registry knows of each one.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+use zloop_core::{Interest, Reactor};
+
+use super::EventLoop;
+use crate::errors::os_error;
+use crate::handles::Handle;
+use crate::raw::arguments::Arguments;
+use crate::raw::call::Call;
+use crate::raw::class::{Class, ClassBuilder, Visit};
+use crate::raw::context;
+use crate::raw::object::{Instance, Object};
+use crate::transport::{Listener, StreamTransport};
+
+/// Who is told when a descriptor is ready.
+#[derive(Clone)]
+pub enum Source {
+    /// Callbacks of `add_reader` and `add_writer`.
+    Watchers(Watchers),
+    /// A stream transport.
+    Stream(Instance<StreamTransport>),
+    /// A listening socket.
+    Listener(Rc<Listener>),
+}
+
+/// The callbacks of one descriptor.
+#[derive(Clone, Default)]
+pub struct Watchers {
+    /// Called when it is readable.
+    pub reader: Option<Instance<Handle>>,
+    /// Called when it is writable.
+    pub writer: Option<Instance<Handle>>,
+}
+
+impl Watchers {
+    fn interest(&self) -> Interest {
+        let mut interest = Interest::NONE;
+        if self.reader.is_some() {
+            interest = interest | Interest::READABLE;
+        }
+        if self.writer.is_some() {
+            interest = interest | Interest::WRITABLE;
+        }
+        interest
+    }
+
+    fn place(&mut self, side: Side) -> &mut Option<Instance<Handle>> {
+        match side {
+            Side::Reader => &mut self.reader,
+            Side::Writer => &mut self.writer,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Reader,
+    Writer,
+}
+
+impl Source {
+    /// The Python object it stands for, if there is one.
+    pub fn object(&self) -> Option<Object> {
+        match self {
+            Self::Stream(transport) => Some(transport.as_object().clone()),
+            Self::Listener(listener) => Some(listener.socket().clone()),
+            Self::Watchers(_) => None,
+        }
+    }
+
+    /// Shows the collector what it holds.
+    pub fn traverse(&self, visit: &mut Visit) {
+        match self {
+            Self::Watchers(watchers) => {
+                for handle in [&watchers.reader, &watchers.writer].into_iter().flatten() {
+                    if handle.as_object().reference_count() == 1 {
+                        handle.traverse(visit);
+                    }
+                }
+            }
+            Self::Stream(transport) => visit.object(transport.as_object()),
+            Self::Listener(listener) => listener.traverse(visit),
+        }
+    }
+}
+
+pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
+    builder
+        .method(c"add_reader", add_reader, c"add_reader($self, fd, callback, /, *args)\n--\n\nCall `callback(*args)` whenever `fd` is readable.")
+        .method(c"add_writer", add_writer, c"add_writer($self, fd, callback, /, *args)\n--\n\nCall `callback(*args)` whenever `fd` is writable.")
+        .method(c"remove_reader", remove_reader, c"remove_reader($self, fd)\n--\n\nStop watching `fd` for reading; say whether it was watched.")
+        .method(c"remove_writer", remove_writer, c"remove_writer($self, fd)\n--\n\nStop watching `fd` for writing; say whether it was watched.")
+        .method(c"_add_reader", add_reader_unchecked, c"_add_reader($self, fd, callback, /, *args)\n--\n\nadd_reader() for the loop's own use.")
+        .method(c"_add_writer", add_writer_unchecked, c"_add_writer($self, fd, callback, /, *args)\n--\n\nadd_writer() for the loop's own use.")
+        .method(c"_remove_reader", remove_reader_unchecked, c"_remove_reader($self, fd)\n--\n\nremove_reader() for the loop's own use.")
+        .method(c"_remove_writer", remove_writer_unchecked, c"_remove_writer($self, fd)\n--\n\nremove_writer() for the loop's own use.")
+        .method(c"_ensure_fd_no_transport", ensure_no_transport, c"_ensure_fd_no_transport($self, fd)\n--\n\nRaise RuntimeError if a transport uses `fd`.")
+}
+
+/// The descriptor of a number or of an object that has `fileno()`.
+fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    let number = if object.is_instance_of::<PyInt>() {
+        object.extract::<RawFd>()
+    } else {
+        object
+            .call_method0("fileno")
+            .and_then(|number| number.extract::<RawFd>())
+            .map_err(|error| {
+                let py = object.py();
+                let told = error.is_instance_of::<pyo3::exceptions::PyAttributeError>(py)
+                    || error.is_instance_of::<PyTypeError>(py)
+                    || error.is_instance_of::<PyValueError>(py);
+                if !told {
+                    return error;
+                }
+                match object.repr() {
+                    Ok(repr) => PyValueError::new_err(format!("Invalid file object: {repr}")),
+                    Err(error) => error,
+                }
+            })
+    }?;
+    if number < 0 {
+        return Err(PyValueError::new_err(format!("Invalid file descriptor: {number}")));
+    }
+    Ok(number)
+}
+
+impl EventLoop {
+    /// # Errors
+    /// `RuntimeError` if a transport that is not closing uses `fd`.
+    fn check_no_transport(&self, py: Python<'_>, fd: RawFd) -> PyResult<()> {
+        let transport = self
+            .with_reactor(|reactor| match reactor.source(reactor.token_of(fd)?) {
+                Some(Source::Stream(transport)) => Some(transport.clone()),
+                _ => None,
+            })
+            .flatten();
+        match transport {
+            Some(transport) if !transport.is_closing() => Err(PyRuntimeError::new_err(format!(
+                "File descriptor {fd} is used by transport {}",
+                transport.bind(py).repr()?
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn watch(&self, py: Python<'_>, arguments: &Arguments<'_>, side: Side, checked: bool) -> PyResult<Object> {
+        let method = match side {
+            Side::Reader => "add_reader",
+            Side::Writer => "add_writer",
+        };
+        let (Some(fd), Some(callback)) = (arguments.get(py, 0), arguments.get(py, 1)) else {
+            return Err(PyTypeError::new_err(format!("{method}() takes a file descriptor and a callback")));
+        };
+        if arguments.has_names() {
+            return Err(PyTypeError::new_err(format!("{method}() takes no keyword arguments")));
+        }
+        let fd = descriptor(&fd)?;
+        self.check_open()?;
+        if checked {
+            self.check_no_transport(py, fd)?;
+        }
+        let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
+        let handle = Handle::create(py, call, context::copy_current(py)?, self.is_debug())?;
+        let replaced = self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone()));
+        match replaced {
+            Some(Ok(Replaced::Watcher(replaced))) => replaced.scheduled().cancel(|| None),
+            Some(Ok(Replaced::Source(source))) => drop(source),
+            Some(Ok(Replaced::Nothing)) | None => {}
+            Some(Err(error)) => return Err(os_error(py, &error)),
+        }
+        Ok(handle.into_object())
+    }
+
+    fn unwatch(&self, py: Python<'_>, arguments: &Arguments<'_>, side: Side, checked: bool) -> PyResult<Object> {
+        let [fd] = arguments.bind(py, "remove_reader or remove_writer", ["fd"], 1)?;
+        let Some(fd) = fd else { return Ok(Object::boolean(py, false)) };
+        let fd = descriptor(&fd)?;
+        if checked {
+            self.check_no_transport(py, fd)?;
+        }
+        let removed = self.with_reactor(|reactor| take_watcher(reactor, fd, side)).flatten();
+        match removed {
+            Some(handle) => {
+                handle.scheduled().cancel(|| None);
+                Ok(Object::boolean(py, true))
+            }
+            None => Ok(Object::boolean(py, false)),
+        }
+    }
+}
+
+/// What a new watcher took the place of; dropped when the reactor is no longer borrowed.
+enum Replaced {
+    Nothing,
+    Watcher(Instance<Handle>),
+    /// A transport that is closing and whose number the caller took over.
+    Source(Source),
+}
+
+fn set_watcher(
+    reactor: &mut Reactor<Source>,
+    fd: RawFd,
+    side: Side,
+    handle: Instance<Handle>,
+) -> io::Result<Replaced> {
+    let known = reactor.token_of(fd);
+    if let Some(token) = known
+        && let Some(Source::Watchers(watchers)) = reactor.source_mut(token)
+    {
+        let replaced = watchers.place(side).replace(handle);
+        let interest = watchers.interest();
+        reactor.set_interest(token, interest)?;
+        return Ok(replaced.map_or(Replaced::Nothing, Replaced::Watcher));
+    }
+    let replaced = known.and_then(|token| reactor.deregister(token));
+    let mut watchers = Watchers::default();
+    *watchers.place(side) = Some(handle);
+    reactor.register(fd, watchers.interest(), Source::Watchers(watchers))?;
+    Ok(replaced.map_or(Replaced::Nothing, Replaced::Source))
+}
+
+/// Takes a watcher out, and the registration with the last one.
+fn take_watcher(reactor: &mut Reactor<Source>, fd: RawFd, side: Side) -> Option<Instance<Handle>> {
+    let token = reactor.token_of(fd)?;
+    let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else { return None };
+    let removed = watchers.place(side).take();
+    let interest = watchers.interest();
+    if interest.is_empty() {
+        // The source that comes out has no watcher left.
+        reactor.deregister(token);
+    } else {
+        // A descriptor that was closed under its watchers is gone from the selector already.
+        let _ = reactor.set_interest(token, interest);
+    }
+    removed
+}
+
+fn add_reader(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.watch(py, &arguments, Side::Reader, true).map(|_| Object::none(py))
+}
+
+fn add_writer(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.watch(py, &arguments, Side::Writer, true).map(|_| Object::none(py))
+}
+
+fn remove_reader(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.unwatch(py, &arguments, Side::Reader, true)
+}
+
+fn remove_writer(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.unwatch(py, &arguments, Side::Writer, true)
+}
+
+fn add_reader_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.watch(py, &arguments, Side::Reader, false)
+}
+
+fn add_writer_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.watch(py, &arguments, Side::Writer, false)
+}
+
+fn remove_reader_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.unwatch(py, &arguments, Side::Reader, false)
+}
+
+fn remove_writer_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    event_loop.unwatch(py, &arguments, Side::Writer, false)
+}
+
+fn ensure_no_transport(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [fd] = arguments.bind(py, "_ensure_fd_no_transport", ["fd"], 1)?;
+    if let Some(fd) = fd {
+        event_loop.check_no_transport(py, descriptor(&fd)?)?;
+    }
+    Ok(Object::none(py))
+}

@@ -1,0 +1,183 @@
+//! `_zloop.EventLoop`, the native part of `zloop.Loop`.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `schedule` | `call_soon`, `call_later`, `call_at`, `call_soon_threadsafe`, `time` |
+//! | `turn` | `_run`: polling, and running what is ready |
+//! | `ready` | what waits in the ready queue, and how each kind is run |
+//! | `descriptors` | `add_reader` and its like, the registry's sources |
+//! | `tasks` | `create_future`, `create_task`, the task factory |
+//! | `state` | `stop`, closing, debug mode, checks |
+
+mod descriptors;
+mod ready;
+mod schedule;
+mod state;
+mod tasks;
+mod turn;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ffi::{CStr, c_ulong};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use pyo3::prelude::*;
+use pyo3::types::PyModule;
+use zloop_core::{Events, MonotonicClock, Pacer, Reactor, TimerHeap, TimerKey, Waker};
+
+pub use descriptors::Source;
+pub use ready::{Ready, is_fatal};
+
+use crate::handles::TimerHandle;
+use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
+use crate::raw::object::{Instance, Object};
+use crate::transport::StreamTransport;
+
+/// How many bytes one read asks for, unless the last one filled them.
+pub const READ_SIZE: usize = 64 * 1024;
+
+/// The state of one loop.
+///
+/// Invariant: no cell is borrowed while Python code may run, dropping an object included; what is
+/// taken out of a cell is dropped after the borrow has ended.
+pub struct EventLoop {
+    ready: RefCell<VecDeque<Ready>>,
+    timers: RefCell<TimerHeap<Instance<TimerHandle>>>,
+    /// `None` once the loop is closed.
+    reactor: RefCell<Option<Reactor<Source>>>,
+    events: RefCell<Events>,
+    waker: Waker,
+    clock: MonotonicClock,
+    pacer: RefCell<Pacer>,
+    /// Set by `call_soon_threadsafe`, so that a wait that is about to begin does not.
+    called_from_thread: Arc<AtomicBool>,
+    /// Transports whose writes are gathered until the running callback returns.
+    unsent: RefCell<Vec<Instance<StreamTransport>>>,
+    /// What reads are made into, shared by all transports.
+    read_buffer: RefCell<Box<[u8]>>,
+    /// Whether a callback is being run, so that its writes may be gathered.
+    in_callback: Cell<bool>,
+    stopping: Cell<bool>,
+    debug: Cell<bool>,
+    /// In seconds.
+    slow_callback_duration: Cell<f64>,
+    /// The thread that runs the loop; 0 while none does.
+    thread: Cell<c_ulong>,
+    task_factory: RefCell<Option<Object>>,
+}
+
+impl EventLoop {
+    fn create(_: Python<'_>) -> PyResult<Self> {
+        let reactor = Reactor::new()?;
+        Ok(Self {
+            ready: RefCell::new(VecDeque::new()),
+            timers: RefCell::new(TimerHeap::new()),
+            waker: reactor.waker(),
+            reactor: RefCell::new(Some(reactor)),
+            events: RefCell::new(Events::new()),
+            clock: MonotonicClock,
+            pacer: RefCell::new(Pacer::default()),
+            called_from_thread: Arc::new(AtomicBool::new(false)),
+            unsent: RefCell::new(Vec::new()),
+            read_buffer: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
+            in_callback: Cell::new(false),
+            stopping: Cell::new(false),
+            debug: Cell::new(false),
+            slow_callback_duration: Cell::new(0.1),
+            thread: Cell::new(0),
+            task_factory: RefCell::new(None),
+        })
+    }
+
+    /// Builds the Python class.
+    ///
+    /// # Errors
+    /// What CPython raises when the class cannot be made.
+    pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
+        let base = module.py().get_type::<PyAny>();
+        let builder = ClassBuilder::<Self>::new().constructor(Self::create);
+        let builder = schedule::add_methods(builder);
+        let builder = turn::add_methods(builder);
+        let builder = descriptors::add_methods(builder);
+        let builder = tasks::add_methods(builder);
+        let builder = state::add_methods(builder);
+        crate::transport::add_loop_methods(builder).build(module, &base, true)
+    }
+
+    /// Whether debug mode is on.
+    #[inline]
+    pub fn is_debug(&self) -> bool {
+        self.debug.get()
+    }
+
+    /// Whether writes may be gathered, because a callback is being run.
+    #[inline]
+    pub fn is_in_callback(&self) -> bool {
+        self.in_callback.get()
+    }
+
+    /// Queues something behind what is ready.
+    #[inline]
+    pub fn push_ready(&self, item: Ready) {
+        self.ready.borrow_mut().push_back(item);
+    }
+
+    /// Has `transport` send what it gathered once the running callback returns.
+    #[inline]
+    pub fn push_unsent(&self, transport: Instance<StreamTransport>) {
+        self.unsent.borrow_mut().push(transport);
+    }
+
+    /// Takes a cancelled timer out.
+    pub fn forget_timer(&self, key: TimerKey) {
+        let removed = self.timers.borrow_mut().remove(key);
+        drop(removed);
+    }
+
+    /// Lends the buffer that reads are made into. `body` runs no Python code.
+    #[inline]
+    pub fn with_read_buffer<R>(&self, body: impl FnOnce(&mut [u8]) -> R) -> R {
+        body(&mut self.read_buffer.borrow_mut())
+    }
+
+    /// Lends the reactor, unless the loop is closed. `body` runs no Python code.
+    #[inline]
+    pub fn with_reactor<R>(&self, body: impl FnOnce(&mut Reactor<Source>) -> R) -> Option<R> {
+        self.reactor.borrow_mut().as_mut().map(body)
+    }
+}
+
+impl Class for EventLoop {
+    const NAME: &'static CStr = c"zloop._zloop.EventLoop";
+    const DOC: &'static CStr = c"The native part of an event loop: scheduling, turns, descriptors, transports.";
+
+    fn placement() -> &'static Placement {
+        static PLACEMENT: Placement = Placement::behind_base();
+        &PLACEMENT
+    }
+
+    fn traverse(&self, visit: &mut Visit) {
+        if let Ok(ready) = self.ready.try_borrow() {
+            ready.iter().for_each(|item| item.traverse(visit));
+        }
+        if let Ok(timers) = self.timers.try_borrow() {
+            timers.iter().for_each(|(_, handle)| visit.object(handle.as_object()));
+        }
+        if let Ok(reactor) = self.reactor.try_borrow()
+            && let Some(reactor) = &*reactor
+        {
+            reactor.iter().for_each(|(_, source)| source.traverse(visit));
+        }
+        if let Ok(unsent) = self.unsent.try_borrow() {
+            unsent.iter().for_each(|transport| visit.object(transport.as_object()));
+        }
+        if let Ok(factory) = self.task_factory.try_borrow() {
+            visit.optional(factory.as_ref());
+        }
+    }
+
+    fn clear(&self) {
+        self.release();
+    }
+}

@@ -1,0 +1,141 @@
+//! What waits in the ready queue, and how each kind is run.
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::prelude::*;
+use zloop_core::{Readiness, Token};
+
+use super::{EventLoop, Source};
+use crate::handles::{Handle, TimerHandle};
+use crate::imports::imports;
+use crate::raw::class::{Class, Visit};
+use crate::raw::object::{Instance, Object};
+use crate::transport::{Step, StreamTransport};
+
+/// One thing to run.
+pub enum Ready {
+    /// A callback of `call_soon`.
+    Handle(Instance<Handle>),
+    /// A callback of `add_reader` or `add_writer`, which stays registered.
+    Watcher(Instance<Handle>),
+    /// A timer whose time has come.
+    Timer(Instance<TimerHandle>),
+    /// A descriptor became ready.
+    Event(Token, Readiness),
+    /// The next step in a transport's life.
+    Step(Instance<StreamTransport>, Step),
+}
+
+/// Whether an exception ends `run_forever` instead of being reported.
+#[inline]
+pub fn is_fatal(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
+}
+
+impl Ready {
+    /// Runs it. What a callback raises is reported to the loop's exception handler.
+    ///
+    /// # Errors
+    /// `SystemExit` and `KeyboardInterrupt`, and what the exception handler lets through.
+    #[inline]
+    pub fn run(self, event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
+        match self {
+            Self::Handle(handle) => {
+                if handle.scheduled().is_cancelled() {
+                    return Ok(());
+                }
+                match handle.scheduled().run_once(py) {
+                    Ok(()) => Ok(()),
+                    Err(error) => {
+                        let reported = event_loop.report(py, handle.as_object(), error);
+                        handle.scheduled().release();
+                        reported
+                    }
+                }
+            }
+            Self::Watcher(handle) => {
+                if handle.scheduled().is_cancelled() {
+                    return Ok(());
+                }
+                match handle.scheduled().run_again(py) {
+                    Ok(()) => Ok(()),
+                    Err(error) => event_loop.report(py, handle.as_object(), error),
+                }
+            }
+            Self::Timer(handle) => {
+                if handle.scheduled().is_cancelled() {
+                    return Ok(());
+                }
+                match handle.scheduled().run_once(py) {
+                    Ok(()) => Ok(()),
+                    Err(error) => event_loop.report(py, handle.as_object(), error),
+                }
+            }
+            Self::Event(token, readiness) => {
+                // A stale token: the descriptor was closed by something that ran before.
+                let source = event_loop.with_reactor(|reactor| reactor.source(token).cloned()).flatten();
+                match source {
+                    Some(Source::Stream(transport)) => transport.ready(py, readiness),
+                    Some(Source::Listener(listener)) => listener.ready(event_loop, py),
+                    Some(Source::Watchers(_)) | None => Ok(()),
+                }
+            }
+            Self::Step(transport, step) => transport.step(py, step),
+        }
+    }
+
+    /// The Python object that reports of slow callbacks name.
+    pub fn subject(&self, event_loop: &EventLoop, py: Python<'_>) -> Object {
+        match self {
+            Self::Handle(handle) | Self::Watcher(handle) => handle.as_object().clone(),
+            Self::Timer(handle) => handle.as_object().clone(),
+            Self::Step(transport, _) => transport.as_object().clone(),
+            Self::Event(token, _) => event_loop
+                .with_reactor(|reactor| reactor.source(*token).and_then(Source::object))
+                .flatten()
+                .unwrap_or_else(|| Object::none(py)),
+        }
+    }
+
+    /// Shows the collector what it holds. A handle has no collector's header of its own: while
+    /// nobody else holds it, its references count as the loop's.
+    pub fn traverse(&self, visit: &mut Visit) {
+        match self {
+            Self::Handle(handle) | Self::Watcher(handle) => {
+                if handle.as_object().reference_count() == 1 {
+                    handle.traverse(visit);
+                }
+            }
+            Self::Timer(handle) => visit.object(handle.as_object()),
+            Self::Step(transport, _) => visit.object(transport.as_object()),
+            Self::Event(..) => {}
+        }
+    }
+
+    /// Drops what a handle holds, even if somebody keeps the handle: its loop closes.
+    pub fn release(&self) {
+        match self {
+            Self::Handle(handle) => handle.scheduled().release(),
+            Self::Timer(handle) => handle.release(),
+            Self::Watcher(_) | Self::Event(..) | Self::Step(..) => {}
+        }
+    }
+}
+
+impl Instance<EventLoop> {
+    /// Reports what a callback raised.
+    ///
+    /// # Errors
+    /// The error itself if it is fatal, else what the exception handler lets through.
+    #[cold]
+    pub fn report(&self, py: Python<'_>, handle: &Object, error: PyErr) -> PyResult<()> {
+        if is_fatal(py, &error) {
+            return Err(error);
+        }
+        imports(py)?.report_error.bind(py).call1((
+            self.bind(py),
+            handle.bind(py),
+            error.into_value(py),
+        ))?;
+        Ok(())
+    }
+}

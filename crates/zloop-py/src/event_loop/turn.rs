@@ -1,0 +1,183 @@
+//! `_run`: one turn after another until the loop is stopped.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use zloop_core::Poll;
+
+use super::{EventLoop, Ready, Source};
+use crate::imports::imports;
+use crate::raw::arguments::Arguments;
+use crate::raw::class::ClassBuilder;
+use crate::raw::object::{Instance, Object};
+use crate::raw::threads::current_ident;
+
+pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
+    builder.method(c"_run", run, c"_run($self)\n--\n\nRun turns until stop() is called.")
+}
+
+fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    // Attached through PyO3 as well, so that what it drops while turns run is released at once.
+    Python::attach(|py| {
+        event_loop.check_open()?;
+        event_loop.thread.set(current_ident());
+        let result = run_turns(event_loop, py);
+        event_loop.stopping.set(false);
+        event_loop.in_callback.set(false);
+        event_loop.thread.set(0);
+        result.map(|()| Object::none(py))
+    })
+}
+
+fn run_turns(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
+    event_loop.pacer.borrow_mut().restart();
+    loop {
+        turn(event_loop, py)?;
+        if event_loop.stopping.get() {
+            return Ok(());
+        }
+    }
+}
+
+fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
+    let mut now = event_loop.now();
+    let next_deadline = event_loop.timers.borrow().next_deadline();
+    let ready = !event_loop.ready.borrow().is_empty();
+    let stopping = event_loop.stopping.get();
+    let plan = event_loop.pacer.borrow_mut().plan(ready, stopping, next_deadline, now);
+    match plan {
+        Poll::Skip => {}
+        Poll::Now => {
+            poll_now(event_loop, py)?;
+        }
+        Poll::Wait(timeout) => {
+            wait(event_loop, py, timeout)?;
+            now = event_loop.now();
+        }
+    }
+    if event_loop.timers.borrow().next_deadline().is_some_and(|deadline| deadline <= now) {
+        queue_due_timers(event_loop, now);
+    }
+    run_batch(event_loop, py)
+}
+
+fn queue_due_timers(event_loop: &EventLoop, now: zloop_core::Timestamp) {
+    let mut timers = event_loop.timers.borrow_mut();
+    let mut ready = event_loop.ready.borrow_mut();
+    while let Some(handle) = timers.pop_due(now) {
+        handle.set_key(None);
+        ready.push_back(Ready::Timer(handle));
+    }
+}
+
+/// Looks for events without waiting, and without letting other threads run.
+fn poll_now(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
+    let Some(selector) = event_loop.with_reactor(|reactor| reactor.selector().clone()) else {
+        return Ok(());
+    };
+    let mut events = event_loop.events.borrow_mut();
+    let result = selector.wait(&mut events, Some(Duration::ZERO));
+    drop(events);
+    finish_poll(event_loop, py, result)
+}
+
+/// Waits for events while other threads run.
+fn wait(event_loop: &EventLoop, py: Python<'_>, timeout: Option<Duration>) -> PyResult<()> {
+    let Some(selector) = event_loop.with_reactor(|reactor| reactor.selector().clone()) else {
+        return Ok(());
+    };
+    let called = event_loop.called_from_thread.clone();
+    called.store(false, Ordering::SeqCst);
+    let mut events = event_loop.events.take();
+    let result = py.detach(|| {
+        selector.wait_unless(&mut events, timeout, || called.load(Ordering::SeqCst))
+    });
+    event_loop.events.replace(events);
+    finish_poll(event_loop, py, result)
+}
+
+fn finish_poll(event_loop: &EventLoop, py: Python<'_>, result: io::Result<()>) -> PyResult<()> {
+    match result {
+        Ok(()) => {
+            queue_events(event_loop);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => py.check_signals(),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts what became ready behind what is ready.
+fn queue_events(event_loop: &EventLoop) {
+    let events = event_loop.events.borrow();
+    if events.is_empty() {
+        return;
+    }
+    let mut ready = event_loop.ready.borrow_mut();
+    event_loop.with_reactor(|reactor| {
+        for (token, readiness) in events.iter() {
+            match reactor.source(token) {
+                Some(Source::Watchers(watchers)) => {
+                    if readiness.is_readable()
+                        && let Some(reader) = &watchers.reader
+                    {
+                        ready.push_back(Ready::Watcher(reader.clone()));
+                    }
+                    if readiness.is_writable()
+                        && let Some(writer) = &watchers.writer
+                    {
+                        ready.push_back(Ready::Watcher(writer.clone()));
+                    }
+                }
+                Some(_) => ready.push_back(Ready::Event(token, readiness)),
+                None => {}
+            }
+        }
+    });
+}
+
+/// Runs as many callbacks as are ready now, never what they add.
+fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
+    let count = event_loop.ready.borrow().len();
+    event_loop.in_callback.set(true);
+    let mut result = Ok(());
+    for _ in 0..count {
+        let Some(item) = event_loop.ready.borrow_mut().pop_front() else { break };
+        result = if event_loop.is_debug() {
+            run_timed(event_loop, py, item)
+        } else {
+            item.run(event_loop, py)
+        };
+        if !event_loop.unsent.borrow().is_empty() {
+            let sent = send_gathered(event_loop, py);
+            result = result.and(sent);
+        }
+        if result.is_err() {
+            break;
+        }
+    }
+    event_loop.in_callback.set(false);
+    result
+}
+
+/// Sends what the callback that just returned wrote.
+fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
+    loop {
+        let Some(transport) = event_loop.unsent.borrow_mut().pop() else { return Ok(()) };
+        transport.send_gathered(py)?;
+    }
+}
+
+/// Runs one callback as debug mode does, which reports the slow ones.
+fn run_timed(event_loop: &Instance<EventLoop>, py: Python<'_>, item: Ready) -> PyResult<()> {
+    let subject = item.subject(event_loop, py);
+    let start = Instant::now();
+    item.run(event_loop, py)?;
+    let seconds = start.elapsed().as_secs_f64();
+    if seconds >= event_loop.slow_callback_duration.get() {
+        imports(py)?.report_slow.bind(py).call1((subject.bind(py), seconds))?;
+    }
+    Ok(())
+}

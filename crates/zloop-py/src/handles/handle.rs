@@ -1,0 +1,102 @@
+//! `zloop.Handle`, what `call_soon` answers.
+
+use std::ffi::CStr;
+
+use pyo3::prelude::*;
+use pyo3::types::PyModule;
+
+use super::Scheduled;
+use crate::imports::imports;
+use crate::raw::arguments::Arguments;
+use crate::raw::call::Call;
+use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
+use crate::raw::object::{Instance, Object};
+
+/// A callback of `call_soon`, `call_soon_threadsafe`, `add_reader` or `add_writer`.
+///
+/// It is not derived from `asyncio.Handle`, which would force the collector's header on it: half
+/// of the cost of scheduling, measured. The loop shows the collector what its handles hold.
+pub struct Handle {
+    scheduled: Scheduled,
+}
+
+impl Handle {
+    /// Makes a handle.
+    ///
+    /// # Errors
+    /// `MemoryError`, or in debug mode what extracting the stack raises.
+    #[inline]
+    pub fn create(py: Python<'_>, call: Call, context: Object, debug: bool) -> PyResult<Instance<Self>> {
+        let handle = Self { scheduled: Scheduled::new(call, context) };
+        if debug {
+            handle.scheduled.remember_source(py)?;
+        }
+        imports(py)?.handle.instantiate(py, handle)
+    }
+
+    /// What it shares with a timer's handle.
+    #[inline]
+    pub fn scheduled(&self) -> &Scheduled {
+        &self.scheduled
+    }
+
+    /// Builds the Python class.
+    ///
+    /// # Errors
+    /// What CPython raises when the class cannot be made.
+    pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
+        let base = module.py().get_type::<PyAny>();
+        ClassBuilder::<Self>::new()
+            .method(c"cancel", cancel, c"cancel()\n--\n\nKeep the callback from being called.")
+            .method(c"cancelled", cancelled, c"cancelled()\n--\n\nWhether the callback was cancelled.")
+            .method(c"get_context", get_context, c"get_context()\n--\n\nThe context the callback runs in.")
+            .method(c"_run", run, c"_run()\n--\n\nCall the callback in its context.")
+            .getter(c"_callback", |handle, py| Ok(handle.scheduled.callback(py)))
+            .getter(c"_args", |handle, py| handle.scheduled.arguments(py))
+            .getter(c"_context", |handle, py| Ok(handle.scheduled.context(py)))
+            .getter(c"_cancelled", |handle, py| Ok(Object::boolean(py, handle.scheduled.is_cancelled())))
+            .getter(c"_source_traceback", |handle, py| Ok(handle.scheduled.source_traceback(py)))
+            .repr(repr)
+            .build(module, &base, false)
+    }
+}
+
+impl Class for Handle {
+    const NAME: &'static CStr = c"zloop.Handle";
+    const DOC: &'static CStr = c"A callback that waits to be called; what call_soon() returns.";
+    const COLLECTED: bool = false;
+
+    fn placement() -> &'static Placement {
+        static PLACEMENT: Placement = Placement::behind_base();
+        &PLACEMENT
+    }
+
+    fn traverse(&self, visit: &mut Visit) {
+        self.scheduled.traverse(visit);
+    }
+}
+
+fn cancel(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.scheduled.cancel(|| repr(handle, py).ok());
+    Ok(Object::none(py))
+}
+
+fn cancelled(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    Ok(Object::boolean(py, handle.scheduled.is_cancelled()))
+}
+
+fn get_context(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    Ok(handle.scheduled.context(py))
+}
+
+fn run(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.scheduled.run_once(py)?;
+    Ok(Object::none(py))
+}
+
+fn repr(handle: &Instance<Handle>, py: Python<'_>) -> PyResult<Object> {
+    match handle.scheduled.remembered_repr() {
+        Some(repr) => Ok(repr),
+        None => Ok(Object::from(imports(py)?.describe_handle.bind(py).call1((handle.bind(py),))?)),
+    }
+}

@@ -1,0 +1,9 @@
+//! What `call_soon`, `call_later` and their like answer, and what they keep until it runs.
+
+mod handle;
+mod scheduled;
+mod timer_handle;
+
+pub use handle::Handle;
+pub use scheduled::Scheduled;
+pub use timer_handle::TimerHandle;

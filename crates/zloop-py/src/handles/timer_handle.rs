@@ -1,0 +1,157 @@
+//! `zloop.TimerHandle`, what `call_later` and `call_at` answer.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyModule, PyType};
+use zloop_core::TimerKey;
+
+use super::Scheduled;
+use crate::event_loop::EventLoop;
+use crate::imports::imports;
+use crate::raw::arguments::Arguments;
+use crate::raw::call::Call;
+use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
+use crate::raw::object::{Instance, Object};
+
+/// A callback that waits for its time; derived from `asyncio.TimerHandle`.
+pub struct TimerHandle {
+    scheduled: Scheduled,
+    /// On the loop's clock, in seconds.
+    when: f64,
+    /// Where it stands among the loop's timers, while it does.
+    key: Cell<Option<TimerKey>>,
+    event_loop: RefCell<Option<Instance<EventLoop>>>,
+}
+
+impl TimerHandle {
+    /// Makes a handle that is not among the loop's timers yet.
+    ///
+    /// # Errors
+    /// `MemoryError`, or in debug mode what extracting the stack raises.
+    #[inline]
+    pub fn create(
+        py: Python<'_>,
+        event_loop: &Instance<EventLoop>,
+        when: f64,
+        call: Call,
+        context: Object,
+        debug: bool,
+    ) -> PyResult<Instance<Self>> {
+        let handle = Self {
+            scheduled: Scheduled::new(call, context),
+            when,
+            key: Cell::new(None),
+            event_loop: RefCell::new(Some(event_loop.clone())),
+        };
+        if debug {
+            handle.scheduled.remember_source(py)?;
+        }
+        imports(py)?.timer_handle.instantiate(py, handle)
+    }
+
+    /// What it shares with a plain handle.
+    #[inline]
+    pub fn scheduled(&self) -> &Scheduled {
+        &self.scheduled
+    }
+
+    /// Remembers its place among the loop's timers.
+    #[inline]
+    pub fn set_key(&self, key: Option<TimerKey>) {
+        self.key.set(key);
+    }
+
+    /// Drops all that it holds: its loop closes.
+    pub fn release(&self) {
+        self.key.set(None);
+        self.scheduled.release();
+        drop(self.event_loop.take());
+    }
+
+    /// Builds the Python class.
+    ///
+    /// # Errors
+    /// What CPython raises when the class cannot be made.
+    pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
+        let base = module.py().import("asyncio")?.getattr("TimerHandle")?.cast_into::<PyType>()?;
+        ClassBuilder::<Self>::new()
+            .method(c"cancel", cancel, c"cancel()\n--\n\nKeep the callback from being called.")
+            .method(c"cancelled", cancelled, c"cancelled()\n--\n\nWhether the callback was cancelled.")
+            .method(c"when", when, c"when()\n--\n\nThe time of the call, on the loop's clock, in seconds.")
+            .method(c"get_context", get_context, c"get_context()\n--\n\nThe context the callback runs in.")
+            .method(c"_run", run, c"_run()\n--\n\nCall the callback in its context.")
+            .getter(c"_callback", |handle, py| Ok(handle.scheduled.callback(py)))
+            .getter(c"_args", |handle, py| handle.scheduled.arguments(py))
+            .getter(c"_context", |handle, py| Ok(handle.scheduled.context(py)))
+            .getter(c"_cancelled", |handle, py| Ok(Object::boolean(py, handle.scheduled.is_cancelled())))
+            .getter(c"_scheduled", |handle, py| Ok(Object::boolean(py, handle.key.get().is_some())))
+            .getter(c"_source_traceback", |handle, py| Ok(handle.scheduled.source_traceback(py)))
+            .getter(c"_when", |handle, py| Ok(Object::from(PyFloat::new(py, handle.when))))
+            .getter(c"_loop", |handle, py| {
+                Ok(match &*handle.event_loop.borrow() {
+                    Some(event_loop) => event_loop.as_object().clone(),
+                    None => Object::none(py),
+                })
+            })
+            .repr(repr)
+            .build(module, &base, false)
+    }
+}
+
+impl Class for TimerHandle {
+    const NAME: &'static CStr = c"zloop.TimerHandle";
+    const DOC: &'static CStr = c"A callback that waits for its time; what call_later() and call_at() return.";
+
+    fn placement() -> &'static Placement {
+        static PLACEMENT: Placement = Placement::behind_base();
+        &PLACEMENT
+    }
+
+    fn traverse(&self, visit: &mut Visit) {
+        self.scheduled.traverse(visit);
+        if let Ok(event_loop) = self.event_loop.try_borrow() {
+            visit.optional(event_loop.as_ref().map(Instance::as_object));
+        }
+    }
+
+    fn clear(&self) {
+        self.release();
+    }
+}
+
+fn cancel(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.scheduled.cancel(|| repr(handle, py).ok());
+    if let Some(key) = handle.key.take() {
+        let event_loop = handle.event_loop.borrow().clone();
+        if let Some(event_loop) = event_loop {
+            event_loop.forget_timer(key);
+        }
+    }
+    Ok(Object::none(py))
+}
+
+fn cancelled(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    Ok(Object::boolean(py, handle.scheduled.is_cancelled()))
+}
+
+fn when(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    Ok(Object::from(PyFloat::new(py, handle.when)))
+}
+
+fn get_context(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    Ok(handle.scheduled.context(py))
+}
+
+fn run(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.scheduled.run_once(py)?;
+    Ok(Object::none(py))
+}
+
+fn repr(handle: &Instance<TimerHandle>, py: Python<'_>) -> PyResult<Object> {
+    match handle.scheduled.remembered_repr() {
+        Some(repr) => Ok(repr),
+        None => Ok(Object::from(imports(py)?.describe_handle.bind(py).call1((handle.bind(py),))?)),
+    }
+}

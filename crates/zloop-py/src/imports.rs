@@ -1,0 +1,130 @@
+//! What the engine needs from Python, looked up once.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyModule, PyString, PyTuple, PyType};
+
+use crate::event_loop::EventLoop;
+use crate::handles::{Handle, TimerHandle};
+use crate::raw::class::NativeClass;
+use crate::raw::object::Object;
+use crate::transport::StreamTransport;
+
+/// Classes and functions that the engine calls, and names that it passes.
+pub struct Imports {
+    /// `zloop.Handle`.
+    pub handle: NativeClass<Handle>,
+    /// `zloop.TimerHandle`.
+    pub timer_handle: NativeClass<TimerHandle>,
+    /// `zloop._transport.StreamTransport`, the Python subclass of the native one.
+    pub stream_transport: NativeClass<StreamTransport>,
+    /// `asyncio.Future`.
+    pub future: Object,
+    /// `asyncio.Task`.
+    pub task: Object,
+    /// `asyncio.BufferedProtocol`.
+    pub buffered_protocol: Py<PyType>,
+    /// `socket.socket`.
+    pub socket: Object,
+    /// `asyncio.trsock.TransportSocket`.
+    pub transport_socket: Object,
+    /// `asyncio.format_helpers.extract_stack`.
+    pub extract_stack: Object,
+    /// `asyncio.log.logger`.
+    pub logger: Object,
+    /// `zloop._handles.describe`.
+    pub describe_handle: Object,
+    /// `zloop._handles.report_error`.
+    pub report_error: Object,
+    /// `zloop._handles.report_slow`.
+    pub report_slow: Object,
+    /// `zloop._handles.check_callback`.
+    pub check_callback: Object,
+    /// `asyncio._get_running_loop`.
+    pub get_running_loop: Object,
+    /// `zloop._handles.report_protocol_error`.
+    pub report_protocol_error: Object,
+    /// The string `context`.
+    pub context: Object,
+    /// The string `loop`.
+    pub event_loop: Object,
+    /// The tuple `("loop",)`.
+    pub event_loop_names: Object,
+}
+
+static IMPORTS: PyOnceLock<Imports> = PyOnceLock::new();
+static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+
+/// The native classes, made when the module is imported.
+pub struct Classes {
+    handle: NativeClass<Handle>,
+    timer_handle: NativeClass<TimerHandle>,
+    stream_transport: NativeClass<StreamTransport>,
+}
+
+impl Classes {
+    /// Makes the native classes and adds them to the module.
+    ///
+    /// # Errors
+    /// What CPython raises when a class cannot be made.
+    pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        let event_loop = EventLoop::class(module)?;
+        let classes = Self {
+            handle: Handle::class(module)?,
+            timer_handle: TimerHandle::class(module)?,
+            stream_transport: StreamTransport::class(module)?,
+        };
+        module.add("EventLoop", event_loop.bind(py))?;
+        module.add("Handle", classes.handle.bind(py))?;
+        module.add("TimerHandle", classes.timer_handle.bind(py))?;
+        module.add("StreamTransport", classes.stream_transport.bind(py))?;
+        // Set already if the module was imported before; those classes stay the ones in use.
+        let _ = CLASSES.set(py, classes);
+        Ok(())
+    }
+}
+
+/// The one set of imports.
+///
+/// # Errors
+/// What importing raises, the first time.
+#[inline]
+pub fn imports(py: Python<'_>) -> PyResult<&'static Imports> {
+    match IMPORTS.get(py) {
+        Some(imports) => Ok(imports),
+        None => IMPORTS.get_or_try_init(py, || load(py)),
+    }
+}
+
+#[cold]
+fn load(py: Python<'_>) -> PyResult<Imports> {
+    let Some(classes) = CLASSES.get(py) else {
+        return Err(pyo3::exceptions::PyImportError::new_err("zloop._zloop is not imported"));
+    };
+    let asyncio = py.import("asyncio")?;
+    let handles = py.import("zloop._handles")?;
+    let stream_transport = py.import("zloop._transport")?.getattr("StreamTransport")?.cast_into::<PyType>()?;
+    let event_loop = PyString::intern(py, "loop");
+    Ok(Imports {
+        handle: classes.handle.subclass(classes.handle.bind(py))?,
+        timer_handle: classes.timer_handle.subclass(classes.timer_handle.bind(py))?,
+        stream_transport: classes.stream_transport.subclass(&stream_transport)?,
+        future: Object::from(asyncio.getattr("Future")?),
+        task: Object::from(asyncio.getattr("Task")?),
+        buffered_protocol: asyncio.getattr("BufferedProtocol")?.cast_into::<PyType>()?.unbind(),
+        socket: Object::from(py.import("socket")?.getattr("socket")?),
+        transport_socket: Object::from(py.import("asyncio.trsock")?.getattr("TransportSocket")?),
+        extract_stack: Object::from(py.import("asyncio.format_helpers")?.getattr("extract_stack")?),
+        logger: Object::from(py.import("asyncio.log")?.getattr("logger")?),
+        describe_handle: Object::from(handles.getattr("describe")?),
+        report_error: Object::from(handles.getattr("report_error")?),
+        report_slow: Object::from(handles.getattr("report_slow")?),
+        check_callback: Object::from(handles.getattr("check_callback")?),
+        get_running_loop: Object::from(asyncio.getattr("_get_running_loop")?),
+        report_protocol_error: Object::from(handles.getattr("report_protocol_error")?),
+        context: Object::from(PyString::intern(py, "context")),
+        event_loop_names: Object::from(PyTuple::new(py, [&event_loop])?),
+        event_loop: Object::from(event_loop),
+    })
+}

@@ -1,0 +1,28 @@
+//! asyncio's event loop over zloop-core, zloop-net and zloop-tls: the extension module
+//! `zloop._zloop`, on which the Python package `zloop` builds.
+//!
+//! | folder | what is in it |
+//! | --- | --- |
+//! | `event_loop` | the loop: scheduling, turns, descriptors |
+//! | `handles` | what `call_soon` and `call_later` answer |
+//! | `transport` | stream transports, and the accepting of connections |
+//! | `raw` | all use of CPython's raw C API; everything else denies unsafe code |
+//!
+//! One rule says what is native: what runs once a callback or once a packet. What runs once a
+//! connection or once a loop is Python, in `python/zloop`.
+
+mod errors;
+mod event_loop;
+mod handles;
+mod imports;
+mod raw;
+mod transport;
+
+use pyo3::prelude::*;
+
+/// The native part of zloop.
+#[pymodule(gil_used = true)]
+fn _zloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    imports::Classes::add_to(module)
+}

@@ -1,0 +1,37 @@
+//! Socket addresses as Python has them.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use zloop_net::PeerAddress;
+
+use crate::raw::object::Object;
+
+/// The address in the form that `socket.getpeername()` gives.
+///
+/// # Errors
+/// `MemoryError`, or `UnicodeDecodeError` for a path that cannot be decoded.
+pub fn to_python(py: Python<'_>, address: &PeerAddress) -> PyResult<Object> {
+    match address {
+        PeerAddress::Ip(std::net::SocketAddr::V4(address)) => {
+            Ok(Object::from((address.ip().to_string(), address.port()).into_pyobject(py)?))
+        }
+        PeerAddress::Ip(std::net::SocketAddr::V6(address)) => Ok(Object::from(
+            (
+                address.ip().to_string(),
+                address.port(),
+                address.flowinfo(),
+                address.scope_id(),
+            )
+                .into_pyobject(py)?,
+        )),
+        PeerAddress::Unknown => Ok(Object::none(py)),
+        PeerAddress::Unix(path) if path.first() == Some(&0) => Ok(Object::from(PyBytes::new(py, path))),
+        PeerAddress::Unix(path) => {
+            let decode = py.import("os")?.getattr("fsdecode")?;
+            if path.is_empty() {
+                return Ok(Object::from(PyString::new(py, "")));
+            }
+            Ok(Object::from(decode.call1((PyBytes::new(py, path),))?))
+        }
+    }
+}

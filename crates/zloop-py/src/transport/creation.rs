@@ -1,0 +1,166 @@
+//! The loop's methods that make transports and listeners.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::RawFd;
+use std::rc::Rc;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use zloop_core::Interest;
+use zloop_net::Descriptor;
+
+use super::stream_transport::{Parts, Peer};
+use super::{Listener, StreamTransport};
+use crate::errors::os_error;
+use crate::event_loop::{EventLoop, Source};
+use crate::raw::arguments::Arguments;
+use crate::raw::class::ClassBuilder;
+use crate::raw::context;
+use crate::raw::object::{Instance, Object};
+
+const AF_INET: i32 = 2;
+const AF_INET6: i32 = 10;
+
+/// Adds them to the loop's class.
+pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
+    builder
+        .method(c"_make_socket_transport", make_socket_transport, c"_make_socket_transport($self, sock, protocol, waiter=None, extra=None, server=None, context=None)\n--\n\nMake a transport over a connected socket, which stays the descriptor's owner.")
+        .method(c"_start_accepting", start_accepting, c"_start_accepting($self, sock, protocol_factory, server, backlog, context=None)\n--\n\nAccept connections from a listening socket.")
+        .method(c"_stop_accepting", stop_accepting, c"_stop_accepting($self, sock)\n--\n\nStop accepting connections.")
+        .method(c"_resume_accepting", resume_accepting, c"_resume_accepting($self, sock)\n--\n\nGo on accepting after a lack of resources.")
+}
+
+fn present(value: Option<Borrowed<'_, '_, PyAny>>) -> Option<Object> {
+    value.filter(|value| !value.is_none()).map(|value| Object::from(value.to_owned()))
+}
+
+fn fileno(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    socket.call_method0(intern!(socket.py(), "fileno"))?.extract()
+}
+
+fn family(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
+    socket.getattr(intern!(socket.py(), "family"))?.extract()
+}
+
+fn is_tcp(family: i32) -> bool {
+    family == AF_INET || family == AF_INET6
+}
+
+fn make_socket_transport(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    let names = ["sock", "protocol", "waiter", "extra", "server", "context"];
+    let [Some(socket), Some(protocol), waiter, extra, server, context] =
+        arguments.bind(py, "_make_socket_transport", names, 2)?
+    else {
+        return Ok(Object::none(py));
+    };
+    event_loop.check_open()?;
+    let fd = fileno(&socket)?;
+    let family = family(&socket)?;
+    if is_tcp(family) && fd >= 0 {
+        set_nodelay(fd);
+    }
+    // Asked for now: once the peer is gone, the system no longer knows.
+    let peer = match socket.call_method0(intern!(py, "getpeername")) {
+        Ok(peer) => Object::from(peer),
+        Err(_) => Object::none(py),
+    };
+    let transport = StreamTransport::create(
+        py,
+        event_loop,
+        Parts {
+            descriptor: Descriptor::Borrowed(fd),
+            socket: Some(Object::from(socket.to_owned())),
+            family,
+            peer: Peer::Object(peer),
+            protocol: &protocol,
+            waiter: present(waiter),
+            extra: present(extra),
+            server: present(server),
+            context: present(context),
+        },
+    )?;
+    Ok(transport.into_object())
+}
+
+fn set_nodelay(fd: RawFd) {
+    // A peer that is gone already makes this fail; reading will tell.
+    let _ = zloop_net::tcp::set_nodelay(&fd, true);
+}
+
+fn start_accepting(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let names = ["sock", "protocol_factory", "server", "backlog", "context"];
+    let [Some(socket), Some(protocol_factory), server, backlog, context] =
+        arguments.bind(py, "_start_accepting", names, 2)?
+    else {
+        return Ok(Object::none(py));
+    };
+    event_loop.check_open()?;
+    let fd = fileno(&socket)?;
+    let family = family(&socket)?;
+    let context = present(context);
+    let listener = Rc::new(Listener {
+        socket: Object::from(socket.to_owned()),
+        fd,
+        family,
+        is_tcp: is_tcp(family),
+        protocol_factory: Object::from(protocol_factory.to_owned()),
+        server: present(server),
+        backlog: match backlog {
+            Some(backlog) => backlog.extract::<i64>()?.clamp(1, i64::from(u16::MAX)) as u32,
+            None => 100,
+        },
+        has_server_context: context.is_some(),
+        context: match context {
+            Some(context) => context,
+            None => context::copy_current(py)?,
+        },
+        token: Cell::new(None),
+        retry: RefCell::new(None),
+    });
+    let source = Source::Listener(listener.clone());
+    match event_loop.with_reactor(|reactor| reactor.register(fd, Interest::READABLE, source)) {
+        Some(Ok(token)) => listener.token.set(Some(token)),
+        Some(Err(error)) => return Err(os_error(py, &error)),
+        None => {}
+    }
+    Ok(Object::none(py))
+}
+
+/// The listener of a listening socket.
+fn listener_of(event_loop: &EventLoop, socket: &Bound<'_, PyAny>) -> PyResult<Option<Rc<Listener>>> {
+    let fd = fileno(socket)?;
+    Ok(event_loop
+        .with_reactor(|reactor| match reactor.source(reactor.token_of(fd)?) {
+            Some(Source::Listener(listener)) => Some(listener.clone()),
+            _ => None,
+        })
+        .flatten())
+}
+
+fn stop_accepting(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [socket] = arguments.bind(py, "_stop_accepting", ["sock"], 1)?;
+    let Some(socket) = socket else { return Ok(Object::none(py)) };
+    let Some(listener) = listener_of(event_loop, &socket)? else { return Ok(Object::none(py)) };
+    if let Some(retry) = listener.retry.take() {
+        retry.bind(py).call_method0(intern!(py, "cancel"))?;
+    }
+    if let Some(token) = listener.token.take() {
+        let source = event_loop.with_reactor(|reactor| reactor.deregister(token)).flatten();
+        drop(source);
+    }
+    Ok(Object::none(py))
+}
+
+fn resume_accepting(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [socket] = arguments.bind(py, "_resume_accepting", ["sock"], 1)?;
+    if let Some(socket) = socket
+        && let Some(listener) = listener_of(event_loop, &socket)?
+    {
+        listener.resume(event_loop);
+    }
+    Ok(Object::none(py))
+}

@@ -1,0 +1,224 @@
+//! From readiness to `data_received` or `buffer_updated`.
+
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyInt};
+use zloop_net::ReadOutcome;
+
+use super::StreamTransport;
+use super::protocol::{Protocol, Receiver};
+use crate::errors::os_error;
+use crate::event_loop::{READ_SIZE, is_fatal};
+use crate::raw::arguments::Arguments;
+use crate::raw::bytes::{Buffer, BytesBuilder};
+use crate::raw::class::ClassBuilder;
+use crate::raw::object::{Instance, Object};
+use crate::raw::{call, context};
+
+/// How many bytes a read asks for after one that filled the shared buffer.
+const LARGE_READ_SIZE: usize = 256 * 1024;
+
+const READ_FAILED: &str = "Fatal read error on socket transport";
+
+pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
+    builder
+        .method(c"pause_reading", pause_reading, c"pause_reading($self)\n--\n\nStop handing data to the protocol.")
+        .method(c"resume_reading", resume_reading, c"resume_reading($self)\n--\n\nGo on handing data to the protocol.")
+        .method(c"is_reading", is_reading, c"is_reading($self)\n--\n\nWhether data is handed to the protocol.")
+}
+
+/// What one read brought.
+enum Received {
+    Data(Object),
+    End,
+    Nothing,
+}
+
+impl Instance<StreamTransport> {
+    /// Reads once and hands what came to the protocol.
+    ///
+    /// # Errors
+    /// `SystemExit` and `KeyboardInterrupt` from the protocol.
+    pub(super) fn read_ready(&self, py: Python<'_>) -> PyResult<()> {
+        if self.lost_count.get() > 0 {
+            return Ok(());
+        }
+        let Some(protocol) = self.protocol.borrow().clone() else { return Ok(()) };
+        match protocol.receiver() {
+            Receiver::Streaming(data_received) => self.read_data(py, &protocol, data_received),
+            Receiver::Buffered { get_buffer, buffer_updated } => {
+                self.read_into_buffer(py, &protocol, get_buffer, buffer_updated)
+            }
+            Receiver::Missing(method) => {
+                let error = match protocol.object().bind(py).getattr(*method) {
+                    Ok(_) => PyAttributeError::new_err(*method),
+                    Err(error) => error,
+                };
+                self.fatal_error(py, error, "Fatal error: protocol.data_received() call failed.")
+            }
+        }
+    }
+
+    fn read_data(&self, py: Python<'_>, protocol: &Protocol, data_received: &Object) -> PyResult<()> {
+        let received = if self.reads_are_large.get() { self.receive_large(py) } else { self.receive(py) };
+        match received {
+            Ok(Received::Data(data)) => {
+                let read_context = self.contexts.borrow().read.clone();
+                let result = context::run(py, &read_context, || call::call1(py, data_received, &data));
+                self.check_protocol(py, result.map(drop), "Fatal error: protocol.data_received() call failed.")
+            }
+            Ok(Received::End) => self.end_received(py, protocol),
+            Ok(Received::Nothing) => Ok(()),
+            Err(error) => self.fatal_error(py, error, READ_FAILED),
+        }
+    }
+
+    /// Reads into the shared buffer and copies what came, once, into an exact `bytes`.
+    fn receive(&self, py: Python<'_>) -> PyResult<Received> {
+        let outcome = self.event_loop.with_read_buffer(|buffer| {
+            let outcome = self.stream.borrow_mut().read(buffer)?;
+            Ok(match outcome {
+                ReadOutcome::Data(length) => {
+                    self.reads_are_large.set(length == READ_SIZE);
+                    Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
+                }
+                ReadOutcome::End => Received::End,
+                ReadOutcome::Blocked => Received::Nothing,
+            })
+        });
+        outcome.map_err(|error: std::io::Error| os_error(py, &error))
+    }
+
+    /// Reads into the `bytes` object itself.
+    fn receive_large(&self, py: Python<'_>) -> PyResult<Received> {
+        let mut bytes = BytesBuilder::new(py, LARGE_READ_SIZE)?;
+        let outcome = self.stream.borrow_mut().read_uninit(bytes.spare());
+        match outcome.map_err(|error| os_error(py, &error))? {
+            ReadOutcome::Data(length) => {
+                self.reads_are_large.set(length >= READ_SIZE);
+                Ok(Received::Data(bytes.finish(py, length)?))
+            }
+            ReadOutcome::End => Ok(Received::End),
+            ReadOutcome::Blocked => Ok(Received::Nothing),
+        }
+    }
+
+    fn read_into_buffer(
+        &self,
+        py: Python<'_>,
+        protocol: &Protocol,
+        get_buffer: &Object,
+        buffer_updated: &Object,
+    ) -> PyResult<()> {
+        let read_context = self.contexts.borrow().read.clone();
+        let buffer = context::run(py, &read_context, || {
+            let any_size = Object::from(PyInt::new(py, -1));
+            let buffer = call::call1(py, get_buffer, &any_size)?;
+            let length = buffer.bind(py).len()?;
+            if length == 0 {
+                return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
+            }
+            Buffer::writable(buffer.bind(py))
+        });
+        let mut buffer = match buffer {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                return self.fatal_error(py, error, "Fatal error: protocol.get_buffer() call failed.");
+            }
+        };
+        let outcome = match buffer.as_mut_slice() {
+            Ok(bytes) => self.stream.borrow_mut().read(bytes),
+            Err(error) => {
+                return self.fatal_error(py, error, "Fatal error: protocol.get_buffer() call failed.");
+            }
+        };
+        drop(buffer);
+        match outcome {
+            Ok(ReadOutcome::Data(length)) => {
+                let result = context::run(py, &read_context, || {
+                    call::call1(py, buffer_updated, &Object::from(PyInt::new(py, length)))
+                });
+                self.check_protocol(py, result.map(drop), "Fatal error: protocol.buffer_updated() call failed.")
+            }
+            Ok(ReadOutcome::End) => self.end_received(py, protocol),
+            Ok(ReadOutcome::Blocked) => Ok(()),
+            Err(error) => self.fatal_error(py, os_error(py, &error), READ_FAILED),
+        }
+    }
+
+    /// The peer ended its side: the protocol says whether to go on writing.
+    fn end_received(&self, py: Python<'_>, protocol: &Protocol) -> PyResult<()> {
+        if self.event_loop.is_debug() {
+            self.log_debug(py, "%r received EOF")?;
+        }
+        let read_context = self.contexts.borrow().read.clone();
+        let keep_open = context::run(py, &read_context, || {
+            protocol.notify(py, "eof_received")?.bind(py).is_truthy()
+        });
+        match keep_open {
+            Ok(true) => {
+                self.read_ended.set(true);
+                self.stream.borrow_mut().pause_reading();
+                self.update_interest(py)
+            }
+            Ok(false) => self.close_now(py),
+            Err(error) => {
+                self.check_protocol(py, Err(error), "Fatal error: protocol.eof_received() call failed.")
+            }
+        }
+    }
+
+    /// Ends the connection if the protocol raised.
+    fn check_protocol(&self, py: Python<'_>, result: PyResult<()>, message: &str) -> PyResult<()> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if is_fatal(py, &error) => Err(error),
+            Err(error) => self.fatal_error(py, error, message),
+        }
+    }
+
+    fn is_reading(&self) -> bool {
+        !self.closing.get() && !self.paused.get()
+    }
+
+    /// Has the selector tell of data, if data is wanted.
+    pub(super) fn start_reading(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_reading() && self.started.get() && !self.read_ended.get() {
+            self.stream.borrow_mut().start_reading();
+            self.update_interest(py)?;
+        }
+        Ok(())
+    }
+}
+
+fn pause_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    if transport.is_reading() {
+        transport.paused.set(true);
+        transport.stream.borrow_mut().pause_reading();
+        transport.update_interest(py)?;
+        if transport.event_loop.is_debug() {
+            transport.log_debug(py, "%r pauses reading")?;
+        }
+    }
+    Ok(Object::none(py))
+}
+
+fn resume_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    if !transport.closing.get() && transport.paused.get() {
+        transport.paused.set(false);
+        if transport.shared_context.is_none() {
+            let read_context = context::copy_current(py)?;
+            let replaced = std::mem::replace(&mut transport.contexts.borrow_mut().read, read_context);
+            drop(replaced);
+        }
+        transport.start_reading(py)?;
+        if transport.event_loop.is_debug() {
+            transport.log_debug(py, "%r resumes reading")?;
+        }
+    }
+    Ok(Object::none(py))
+}
+
+fn is_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    Ok(Object::boolean(py, transport.is_reading()))
+}

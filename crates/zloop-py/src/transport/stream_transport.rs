@@ -1,0 +1,309 @@
+//! The transport's state, and its Python class.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyModule, PyType};
+use zloop_core::{Interest, Token};
+use zloop_net::{Descriptor, Stream};
+
+use super::chunk::Chunk;
+use super::protocol::Protocol;
+use super::{lifecycle, reading, writing};
+use crate::event_loop::EventLoop;
+use crate::imports::imports;
+use crate::raw::arguments::Arguments;
+use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
+use crate::raw::context;
+use crate::raw::object::{Instance, Object};
+
+/// The native part of `zloop._transport.StreamTransport`; derived from `asyncio.Transport`.
+///
+/// Invariant: `token` is set from creation until `connection_lost`; the registry holds the
+/// transport alive for as long.
+pub struct StreamTransport {
+    pub(super) event_loop: Instance<EventLoop>,
+    pub(super) stream: RefCell<Stream<Chunk>>,
+    pub(super) token: Cell<Option<Token>>,
+    /// The interest that the selector was told.
+    pub(super) interest: Cell<Interest>,
+    /// `None` after `connection_lost`.
+    pub(super) protocol: RefCell<Option<Protocol>>,
+    /// The socket object that owns the descriptor; none for a descriptor of our own.
+    pub(super) socket: RefCell<Option<Object>>,
+    /// The address family of a descriptor of our own, for the socket object that may be asked for.
+    pub(super) family: i32,
+    /// What `peername` answers even when the peer is gone.
+    pub(super) peer: RefCell<Peer>,
+    pub(super) server: RefCell<Option<Object>>,
+    pub(super) extra: RefCell<Option<Object>>,
+    /// Given by the server or the connection from 3.15 on; before, each registration copies.
+    pub(super) shared_context: Option<Object>,
+    pub(super) contexts: RefCell<Contexts>,
+    /// Set when the transport is ready, for who creates a connection.
+    pub(super) waiter: RefCell<Option<Object>>,
+    /// Set when the buffer is empty, for `sendfile`.
+    pub(super) empty_waiter: RefCell<Option<Object>>,
+    /// What `connection_lost` will be told.
+    pub(super) lost_reason: RefCell<Option<Object>>,
+    pub(super) closing: Cell<bool>,
+    pub(super) paused: Cell<bool>,
+    pub(super) started: Cell<bool>,
+    /// Whether the peer ended its side and the protocol chose to go on writing.
+    pub(super) read_ended: Cell<bool>,
+    /// Whether it waits for the running callback's end to send.
+    pub(super) gathered: Cell<bool>,
+    /// Whether `connection_lost` is queued.
+    pub(super) loss_scheduled: Cell<bool>,
+    /// Whether the protocol was told to pause.
+    pub(super) protocol_paused: Cell<bool>,
+    /// 0 while connected; then counts what is written all the same.
+    pub(super) lost_count: Cell<u32>,
+    /// Whether the last read filled the shared buffer.
+    pub(super) reads_are_large: Cell<bool>,
+}
+
+/// The peer's address.
+pub enum Peer {
+    /// As accept gave it.
+    Address(zloop_net::PeerAddress),
+    /// As Python has it, or `None`.
+    Object(Object),
+}
+
+/// The contexts in which the protocol is called.
+pub struct Contexts {
+    pub(super) start: Object,
+    pub(super) read: Object,
+    pub(super) lost: Option<Object>,
+    pub(super) write: Option<Object>,
+}
+
+/// What a new transport is made of.
+pub struct Parts<'a, 'py> {
+    /// The connected descriptor.
+    pub descriptor: Descriptor,
+    /// The socket object that owns it, if one does.
+    pub socket: Option<Object>,
+    /// Its address family.
+    pub family: i32,
+    /// The peer's address.
+    pub peer: Peer,
+    /// The protocol to tell.
+    pub protocol: &'a Bound<'py, PyAny>,
+    /// A future to set when the connection is made.
+    pub waiter: Option<Object>,
+    /// What `get_extra_info` knows beforehand.
+    pub extra: Option<Object>,
+    /// The server that accepted it.
+    pub server: Option<Object>,
+    /// The context of the server or the connection.
+    pub context: Option<Object>,
+}
+
+impl StreamTransport {
+    /// Makes a transport, which calls `connection_made` at the next turn.
+    ///
+    /// # Errors
+    /// `OSError` if the descriptor cannot be registered, or what Python raises on the way.
+    pub fn create(py: Python<'_>, event_loop: &Instance<EventLoop>, parts: Parts<'_, '_>) -> PyResult<Instance<Self>> {
+        let fd = parts.descriptor.as_raw_fd();
+        let contexts = match &parts.context {
+            Some(context) => Contexts { start: context.clone(), read: context.clone(), lost: None, write: None },
+            None => Contexts {
+                start: context::copy_current(py)?,
+                read: context::copy_current(py)?,
+                lost: None,
+                write: None,
+            },
+        };
+        let transport = imports(py)?.stream_transport.instantiate(
+            py,
+            Self {
+                event_loop: event_loop.clone(),
+                stream: RefCell::new(Stream::new(parts.descriptor)),
+                token: Cell::new(None),
+                interest: Cell::new(Interest::NONE),
+                protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
+                socket: RefCell::new(parts.socket),
+                family: parts.family,
+                peer: RefCell::new(parts.peer),
+                server: RefCell::new(parts.server),
+                extra: RefCell::new(parts.extra),
+                shared_context: parts.context,
+                contexts: RefCell::new(contexts),
+                waiter: RefCell::new(parts.waiter),
+                empty_waiter: RefCell::new(None),
+                lost_reason: RefCell::new(None),
+                closing: Cell::new(false),
+                paused: Cell::new(false),
+                started: Cell::new(false),
+                read_ended: Cell::new(false),
+                gathered: Cell::new(false),
+                loss_scheduled: Cell::new(false),
+                protocol_paused: Cell::new(false),
+                lost_count: Cell::new(0),
+                reads_are_large: Cell::new(false),
+            },
+        )?;
+        transport.begin(py, fd)?;
+        Ok(transport)
+    }
+
+    /// Whether it is closing or closed.
+    #[inline]
+    pub fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// The descriptor's number; -1 once it is closed.
+    pub fn fd(&self) -> RawFd {
+        match self.token.get() {
+            Some(_) => self.stream.borrow().descriptor().as_raw_fd(),
+            None => -1,
+        }
+    }
+
+    /// Builds the Python class.
+    ///
+    /// # Errors
+    /// What CPython raises when the class cannot be made.
+    pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
+        let base = module.py().import("asyncio")?.getattr("Transport")?.cast_into::<PyType>()?;
+        let builder = ClassBuilder::<Self>::new()
+            .method(c"set_protocol", set_protocol, c"set_protocol($self, protocol)\n--\n\nHave another protocol told from now on.")
+            .method(c"get_protocol", get_protocol, c"get_protocol($self)\n--\n\nThe protocol that is told.")
+            .getter(c"_loop", |transport, _| Ok(transport.event_loop.as_object().clone()))
+            .getter(c"_server", |transport, py| {
+                Ok(transport.server.borrow().clone().unwrap_or_else(|| Object::none(py)))
+            })
+            .getter(c"_protocol", |transport, py| Ok(transport.protocol_object(py)))
+            .getter(c"_sock", socket)
+            .getter(c"_sock_fd", |transport, py| Ok(Object::from(transport.fd().into_pyobject(py)?)))
+            .getter(c"_peername", peername)
+            .property(c"_extra", extra, |transport, _, value| {
+                drop(transport.extra.replace(Some(Object::from(value))));
+                Ok(())
+            });
+        let builder = reading::add_methods(builder);
+        let builder = writing::add_methods(builder);
+        lifecycle::add_methods(builder).build(module, &base, true)
+    }
+
+    pub(super) fn protocol_object(&self, py: Python<'_>) -> Object {
+        match &*self.protocol.borrow() {
+            Some(protocol) => protocol.object().clone(),
+            None => Object::none(py),
+        }
+    }
+}
+
+impl Class for StreamTransport {
+    const NAME: &'static CStr = c"zloop._zloop.StreamTransport";
+    const DOC: &'static CStr = c"The native part of a stream transport.";
+
+    fn placement() -> &'static Placement {
+        static PLACEMENT: Placement = Placement::behind_base();
+        &PLACEMENT
+    }
+
+    fn traverse(&self, visit: &mut Visit) {
+        visit.object(self.event_loop.as_object());
+        visit.optional(self.shared_context.as_ref());
+        if let Ok(protocol) = self.protocol.try_borrow()
+            && let Some(protocol) = &*protocol
+        {
+            protocol.traverse(visit);
+        }
+        let optional =
+            [&self.socket, &self.server, &self.extra, &self.waiter, &self.empty_waiter, &self.lost_reason];
+        for cell in optional {
+            if let Ok(object) = cell.try_borrow() {
+                visit.optional(object.as_ref());
+            }
+        }
+        if let Ok(peer) = self.peer.try_borrow()
+            && let Peer::Object(object) = &*peer
+        {
+            visit.object(object);
+        }
+        if let Ok(contexts) = self.contexts.try_borrow() {
+            visit.object(&contexts.start);
+            visit.object(&contexts.read);
+            visit.optional(contexts.lost.as_ref());
+            visit.optional(contexts.write.as_ref());
+        }
+    }
+
+    fn clear(&self) {
+        let protocol = self.protocol.take();
+        let server = self.server.take();
+        let extra = self.extra.take();
+        let waiters = (self.waiter.take(), self.empty_waiter.take(), self.lost_reason.take());
+        drop((protocol, server, extra, waiters));
+    }
+}
+
+fn set_protocol(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [protocol] = arguments.bind(py, "set_protocol", ["protocol"], 1)?;
+    if let Some(protocol) = protocol {
+        let protocol = Protocol::new(&protocol)?;
+        drop(transport.protocol.replace(Some(protocol)));
+    }
+    Ok(Object::none(py))
+}
+
+fn get_protocol(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    Ok(transport.protocol_object(py))
+}
+
+/// The socket object; made now if the descriptor was our own, and its owner from then on.
+fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
+    if let Some(socket) = &*transport.socket.borrow() {
+        return Ok(socket.clone());
+    }
+    let fd = transport.fd();
+    if fd < 0 {
+        return Ok(Object::none(py));
+    }
+    const SOCK_STREAM: i32 = 1;
+    let arguments = (transport.family, SOCK_STREAM, 0, fd);
+    let socket = Object::from(imports(py)?.socket.bind(py).call1(arguments)?);
+    if let Some(owned) = transport.stream.borrow_mut().release_descriptor() {
+        let _ = owned.into_raw_fd();
+    }
+    *transport.socket.borrow_mut() = Some(socket.clone());
+    Ok(socket)
+}
+
+fn peername(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
+    let made = match &*transport.peer.borrow() {
+        Peer::Object(object) => return Ok(object.clone()),
+        Peer::Address(address) => super::address::to_python(py, address)?,
+    };
+    *transport.peer.borrow_mut() = Peer::Object(made.clone());
+    Ok(made)
+}
+
+fn extra(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
+    if let Some(extra) = &*transport.extra.borrow() {
+        return Ok(extra.clone());
+    }
+    let extra = Object::from(pyo3::types::PyDict::new(py));
+    *transport.extra.borrow_mut() = Some(extra.clone());
+    Ok(extra)
+}
+
+/// What asyncio says of an argument that is no bytes.
+pub(super) fn not_bytes(data: &Bound<'_, PyAny>) -> PyErr {
+    match data.get_type().name() {
+        Ok(name) => PyTypeError::new_err(format!(
+            "data argument must be a bytes-like object, not {}",
+            name.repr().map(|repr| repr.to_string()).unwrap_or_default()
+        )),
+        Err(error) => error,
+    }
+}

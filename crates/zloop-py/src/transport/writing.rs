@@ -1,0 +1,315 @@
+//! `write` and its like, gathering, and flow control.
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyByteArray, PyMemoryView};
+use zloop_net::{FlowEvent, FlushOutcome, WriteLimits};
+
+use super::StreamTransport;
+use super::chunk::Chunk;
+use super::stream_transport::not_bytes;
+use crate::errors::os_error;
+use crate::event_loop::is_fatal;
+use crate::imports::imports;
+use crate::raw::arguments::Arguments;
+use crate::raw::bytes::{Buffer, SharedBytes};
+use crate::raw::class::ClassBuilder;
+use crate::raw::context;
+use crate::raw::object::{Instance, Object};
+
+/// Writes are gathered up to this many bytes; more goes out at once.
+const GATHER_LIMIT: usize = 64 * 1024;
+
+/// After this many writes to a lost connection, each one is logged.
+const LOG_THRESHOLD: u32 = 5;
+
+pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
+    builder
+        .method(c"write", write, c"write($self, data)\n--\n\nSend bytes; what cannot be sent yet is buffered.")
+        .method(c"writelines", writelines, c"writelines($self, list_of_data)\n--\n\nSend several pieces of bytes.")
+        .method(c"write_eof", write_eof, c"write_eof($self)\n--\n\nEnd the writing direction once what is buffered was sent.")
+        .method(c"can_write_eof", |_, py, _| Ok(Object::boolean(py, true)), c"can_write_eof($self)\n--\n\nTrue: a stream socket has two directions.")
+        .method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be sent.")
+        .method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
+        .method(c"set_write_buffer_limits", set_write_buffer_limits, c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nSet the limits of flow control.")
+        .method(c"_make_empty_waiter", make_empty_waiter, c"_make_empty_waiter($self)\n--\n\nA future that is set when nothing waits to be sent.")
+        .method(c"_reset_empty_waiter", reset_empty_waiter, c"_reset_empty_waiter($self)\n--\n\nAllow writing again.")
+        .getter(c"_protocol_paused", |transport, py| Ok(Object::boolean(py, transport.protocol_paused.get())))
+}
+
+/// Bytes to send: shared if they cannot change, else copied. `None` for what is no bytes.
+fn chunk(data: &Bound<'_, PyAny>) -> PyResult<Option<Chunk>> {
+    if let Some(bytes) = SharedBytes::new(data) {
+        return Ok(Some(Chunk::Shared(bytes)));
+    }
+    let is_bytes_like = data.is_instance_of::<PyByteArray>()
+        || data.is_instance_of::<PyMemoryView>()
+        || data.is_instance_of::<PyBytes>();
+    if !is_bytes_like {
+        return Ok(None);
+    }
+    // A view that is not contiguous has no simple buffer; `bytes` knows how to gather it.
+    match Buffer::readable(data) {
+        Ok(buffer) => Ok(Some(Chunk::Copied(buffer.to_vec()))),
+        Err(_) => {
+            let bytes = data.py().get_type::<PyBytes>().call1((data,))?;
+            Ok(SharedBytes::new(&bytes).map(Chunk::Shared))
+        }
+    }
+}
+
+impl Instance<StreamTransport> {
+    /// Refuses a write after `write_eof` or during `sendfile`.
+    fn check_writable(&self) -> PyResult<()> {
+        if self.stream.borrow().is_eof_requested() {
+            return Err(PyRuntimeError::new_err("Cannot call write() after write_eof()"));
+        }
+        if self.empty_waiter.borrow().is_some() {
+            return Err(PyRuntimeError::new_err("unable to write; sendfile is in progress"));
+        }
+        Ok(())
+    }
+
+    /// Counts a write to a lost connection, and says so after a few.
+    fn write_lost(&self, py: Python<'_>) -> PyResult<()> {
+        if self.lost_count.get() >= LOG_THRESHOLD {
+            imports(py)?.logger.bind(py).call_method1("warning", ("socket.send() raised exception.",))?;
+        }
+        self.lost_count.set(self.lost_count.get() + 1);
+        Ok(())
+    }
+
+    /// Sends what was written, now or when the running callback returns.
+    fn after_write(&self, py: Python<'_>) -> PyResult<()> {
+        let (blocked, buffered, high) = {
+            let stream = self.stream.borrow();
+            (stream.is_blocked(), stream.buffered(), stream.write_limits().high)
+        };
+        if blocked {
+            return self.update_flow(py);
+        }
+        if self.gathered.get() {
+            if buffered < GATHER_LIMIT && buffered <= high {
+                return Ok(());
+            }
+            return self.flush(py);
+        }
+        if self.event_loop.is_in_callback() && buffered < GATHER_LIMIT && buffered <= high {
+            self.gathered.set(true);
+            self.event_loop.push_unsent(self.clone());
+            return Ok(());
+        }
+        self.flush(py)
+    }
+
+    /// Sends what the callback that just returned wrote.
+    ///
+    /// # Errors
+    /// `SystemExit` and `KeyboardInterrupt` from the protocol.
+    pub fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
+        self.gathered.set(false);
+        self.flush_if_possible(py)
+    }
+
+    /// Sends what is gathered before something could tell that it was not sent at once.
+    pub(super) fn flush_if_possible(&self, py: Python<'_>) -> PyResult<()> {
+        let possible = {
+            let stream = self.stream.borrow();
+            !stream.is_blocked() && !stream.is_drained()
+        };
+        if possible { self.flush(py) } else { Ok(()) }
+    }
+
+    /// Sends as much as the system takes and does what follows from that.
+    pub(super) fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        let outcome = self.stream.borrow_mut().flush();
+        match outcome {
+            Ok(outcome) => {
+                if self.stream.borrow().interest() != self.interest.get() {
+                    if self.shared_context.is_none() && outcome == FlushOutcome::Blocked {
+                        let write_context = context::copy_current(py)?;
+                        drop(self.contexts.borrow_mut().write.replace(write_context));
+                    }
+                    self.update_interest(py)?;
+                }
+                self.update_flow(py)?;
+                if outcome == FlushOutcome::Flushed {
+                    self.tell_empty_waiter(py)?;
+                }
+                Ok(())
+            }
+            Err(error) => self.fatal_error(py, os_error(py, &error), "Fatal write error on socket transport"),
+        }
+    }
+
+    /// The descriptor is writable: goes on sending.
+    pub(super) fn write_ready(&self, py: Python<'_>) -> PyResult<()> {
+        match self.write_context() {
+            Some(write_context) => context::run(py, &write_context, || self.go_on_sending(py)),
+            None => self.go_on_sending(py),
+        }
+    }
+
+    fn go_on_sending(&self, py: Python<'_>) -> PyResult<()> {
+        self.flush(py)?;
+        let drained = self.stream.borrow().is_drained();
+        if drained && self.closing.get() && !self.loss_scheduled.get() {
+            return self.connection_lost(py);
+        }
+        Ok(())
+    }
+
+    /// Tells the protocol to pause or to go on, at each crossing of a limit.
+    pub(super) fn update_flow(&self, py: Python<'_>) -> PyResult<()> {
+        let event = self.stream.borrow_mut().flow();
+        let Some(event) = event else { return Ok(()) };
+        let method = match event {
+            FlowEvent::PauseWriting => "pause_writing",
+            FlowEvent::ResumeWriting => "resume_writing",
+        };
+        self.protocol_paused.set(event == FlowEvent::PauseWriting);
+        let Some(protocol) = self.protocol.borrow().clone() else { return Ok(()) };
+        let result = protocol.notify(py, method);
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) if is_fatal(py, &error) => Err(error),
+            Err(error) => self.report(py, &format!("protocol.{method}() failed"), error),
+        }
+    }
+
+    fn write_context(&self) -> Option<Object> {
+        self.shared_context.clone().or_else(|| self.contexts.borrow().write.clone())
+    }
+
+    fn tell_empty_waiter(&self, py: Python<'_>) -> PyResult<()> {
+        let waiter = self.empty_waiter.borrow().clone();
+        if let Some(waiter) = waiter {
+            let waiter = waiter.bind(py);
+            if !waiter.call_method0("done")?.is_truthy()? {
+                waiter.call_method1("set_result", (py.None(),))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let data = match arguments.get(py, 0) {
+        Some(data) if arguments.len() == 1 && !arguments.has_names() => data,
+        _ => match arguments.bind(py, "write", ["data"], 1)? {
+            [Some(data)] => data,
+            [None] => return Err(PyTypeError::new_err("write() missing 1 required positional argument: 'data'")),
+        },
+    };
+    let Some(chunk) = chunk(&data)? else { return Err(not_bytes(&data)) };
+    transport.check_writable()?;
+    if chunk.as_ref().is_empty() {
+        return Ok(Object::none(py));
+    }
+    if transport.lost_count.get() > 0 {
+        transport.write_lost(py)?;
+        return Ok(Object::none(py));
+    }
+    transport.stream.borrow_mut().write(chunk);
+    transport.after_write(py)?;
+    Ok(Object::none(py))
+}
+
+fn writelines(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [list] = arguments.bind(py, "writelines", ["list_of_data"], 1)?;
+    transport.check_writable()?;
+    let Some(list) = list else { return Ok(Object::none(py)) };
+    let mut chunks = Vec::new();
+    for data in list.try_iter()? {
+        let data = data?;
+        match chunk(&data)? {
+            Some(chunk) => chunks.push(chunk),
+            None => {
+                // Raises the TypeError that asyncio's memoryview() raises.
+                Buffer::readable(&data)?;
+                return Err(not_bytes(&data));
+            }
+        }
+    }
+    if chunks.is_empty() {
+        return Ok(Object::none(py));
+    }
+    if transport.lost_count.get() > 0 {
+        transport.write_lost(py)?;
+        return Ok(Object::none(py));
+    }
+    {
+        let mut stream = transport.stream.borrow_mut();
+        chunks.into_iter().for_each(|chunk| stream.write(chunk));
+    }
+    transport.after_write(py)?;
+    Ok(Object::none(py))
+}
+
+fn write_eof(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    if transport.closing.get() || transport.stream.borrow().is_eof_requested() {
+        return Ok(Object::none(py));
+    }
+    transport.flush_if_possible(py)?;
+    if transport.lost_count.get() > 0 {
+        return Ok(Object::none(py));
+    }
+    transport.stream.borrow_mut().write_eof();
+    if transport.stream.borrow().buffered() == 0 {
+        // asyncio shuts the socket down right here, and so raises what that raises.
+        let outcome = transport.stream.borrow_mut().flush();
+        outcome.map_err(|error| os_error(py, &error))?;
+    }
+    Ok(Object::none(py))
+}
+
+fn get_write_buffer_size(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    transport.flush_if_possible(py)?;
+    let buffered = transport.stream.borrow().buffered();
+    Ok(Object::from(buffered.into_pyobject(py)?))
+}
+
+fn get_write_buffer_limits(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    let WriteLimits { high, low } = transport.stream.borrow().write_limits();
+    Ok(Object::from((low, high).into_pyobject(py)?))
+}
+
+fn set_write_buffer_limits(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
+    let number = |value: Option<Borrowed<'_, '_, PyAny>>| -> PyResult<Option<i64>> {
+        value.filter(|value| !value.is_none()).map(|value| value.extract()).transpose()
+    };
+    let (high, low) = (number(high)?, number(low)?);
+    let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
+    let low = low.unwrap_or(high / 4);
+    if !(high >= low && low >= 0) {
+        return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
+    }
+    transport.flush_if_possible(py)?;
+    let limits = WriteLimits { high: high as usize, low: low as usize };
+    transport.stream.borrow_mut().set_write_limits(limits);
+    transport.update_flow(py)?;
+    Ok(Object::none(py))
+}
+
+fn make_empty_waiter(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    if transport.empty_waiter.borrow().is_some() {
+        return Err(PyRuntimeError::new_err("Empty waiter is already set"));
+    }
+    transport.flush_if_possible(py)?;
+    let waiter = Object::from(transport.event_loop.bind(py).call_method0("create_future")?);
+    *transport.empty_waiter.borrow_mut() = Some(waiter.clone());
+    if transport.stream.borrow().buffered() == 0 {
+        transport.tell_empty_waiter(py)?;
+    }
+    Ok(waiter)
+}
+
+fn reset_empty_waiter(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    drop(transport.empty_waiter.take());
+    Ok(Object::none(py))
+}
