@@ -32,7 +32,6 @@ class Environment:
         """Runs pip install."""
         run([self.python, *PIP, "install", *arguments])
 
-
     def stamp(self, name: str) -> str | None:
         """What was recorded about its contents under a name."""
         path = self.folder / f".{name}"
@@ -67,4 +66,3 @@ def _make(made: Environment, requirements: Iterable[Path], packages: Sequence[st
 def _interpreter_tag() -> str:
     """Such as cpython-313, or cpython-314t for the free-threaded build."""
     return f"{sys.implementation.cache_tag}{sysconfig.get_config_var('abiflags') or ''}"
-

@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import subprocess
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 from workspace import LOGS, RESULTS, ROOT, Argument, Stopwatch, announce
 
@@ -99,7 +99,7 @@ class Suite:
                 return None
 
 
-def as_one_check(output: str) -> Totals:
+def as_one_check(_output: str) -> Totals:
     """For a command that is one check: it passed, unless the exit status says otherwise."""
     return Totals(passed=1)
 
@@ -113,7 +113,7 @@ def from_cargo(output: str) -> Totals:
 def from_junit(path: Path) -> TotalsReader:
     """Reads the report that pytest --junit-xml writes."""
 
-    def read(output: str) -> Totals:
+    def read(_output: str) -> Totals:
         if not path.exists():
             return Totals()
         totals = Totals()
@@ -130,7 +130,7 @@ def from_junit(path: Path) -> TotalsReader:
 def from_json(path: Path) -> TotalsReader:
     """Reads a file that holds the keys passed, failed and skipped."""
 
-    def read(output: str) -> Totals:
+    def read(_output: str) -> Totals:
         if not path.exists():
             return Totals()
         found = json.loads(path.read_text())

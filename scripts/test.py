@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import python_suites
 from environment import environment
@@ -27,7 +27,12 @@ def checks() -> list[Suite]:
         _check("ruff format", str(lint.command("ruff")), "format", "--check"),
         _check("ruff check", str(lint.command("ruff")), "check"),
         _check("mypy", str(mypy)),
-        *(_check(f"mypy {folder}", str(mypy), folder) for folder in TYPED_FOLDERS),
+        *(
+            _check(
+                f"mypy {folder}", str(mypy), folder, environment={"MYPYPATH": f"{folder}:scripts"}
+            )
+            for folder in TYPED_FOLDERS
+        ),
         Suite(
             "cargo clippy",
             ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
@@ -99,8 +104,8 @@ def main() -> int:
     return 0 if summarize("make test", results, "test") else 1
 
 
-def _check(name: str, *command: str) -> Suite:
-    return Suite(name, command, budget=300, read_totals=as_one_check)
+def _check(name: str, *command: str, environment: Mapping[str, str] | None = None) -> Suite:
+    return Suite(name, command, budget=300, read_totals=as_one_check, environment=environment or {})
 
 
 if __name__ == "__main__":

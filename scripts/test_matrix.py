@@ -28,7 +28,9 @@ def main() -> int:
             print(f"  MISSING  CPython {version}: not found here nor through ZLOOP_PYTHONS_ENTER")
             continue
         verdict = "ok" if result.is_good else "FAILED"
-        print(f"  {verdict:7}  {result.name}: {result.totals} in {result.seconds:.0f} s {result.problem}")
+        print(
+            f"  {verdict:7}  {result.name}: {result.totals} in {result.seconds:.0f} s {result.problem}"
+        )
         total += result.totals
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "test-matrix.json").write_text(json.dumps(vars(total)))

@@ -38,8 +38,9 @@ def zloop_wheel() -> Path:
 def build_wheel(folder: Path) -> None:
     """Builds a release wheel into a folder."""
     tools = environment("build", packages=[MATURIN])
-    command = [tools.command("maturin"), "build", "--release", "--quiet"]
-    run([*command, "--interpreter", sys.executable, "--out", folder])
+    build = [tools.command("maturin"), "build", "--release", "--quiet"]
+    for_interpreter: list[str | Path] = ["--interpreter", sys.executable, "--out", folder]
+    run([*build, *for_interpreter])
 
 
 def zloop_environment(

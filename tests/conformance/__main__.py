@@ -1,9 +1,9 @@
 """Runs CPython's own event loop tests, from the running interpreter, on another loop.
 
-    python tests/conformance                        every test, judged by expected_failures.toml
-    python tests/conformance --only 'test_events.*'  some tests
-    python tests/conformance --only test_streams --output   with what failing tests printed
-    python tests/conformance --loop asyncio          on asyncio's own loop, for comparison
+python tests/conformance                        every test, judged by expected_failures.toml
+python tests/conformance --only 'test_events.*'  some tests
+python tests/conformance --only test_streams --output   with what failing tests printed
+python tests/conformance --loop asyncio          on asyncio's own loop, for comparison
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import binding
@@ -76,7 +77,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--loop", default=DEFAULT_LOOP, metavar="MODULE:FACTORY")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="PATTERN", help="a name, part of one or a glob"
+        "--only",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="a name, part of one or a glob",
     )
     parser.add_argument("--list", action="store_true", help="print the names of the tests")
     parser.add_argument("--output", action="store_true", help="show what failing tests printed")
@@ -106,7 +111,7 @@ def _forbid_network() -> None:
     support.use_resources = {"cpu", "subprocess", "largefile"}
 
 
-def _progress(total: int):  # type: ignore[no-untyped-def]
+def _progress(total: int) -> Callable[[Outcome], None]:
     done = 0
     interactive = sys.stdout.isatty()
 
@@ -114,7 +119,11 @@ def _progress(total: int):  # type: ignore[no-untyped-def]
         nonlocal done
         done += 1
         if interactive:
-            print(f"\r\033[K{done}/{total} {outcome.name}", end="\n" if done == total else "", flush=True)
+            print(
+                f"\r\033[K{done}/{total} {outcome.name}",
+                end="\n" if done == total else "",
+                flush=True,
+            )
         elif done % 500 == 0:
             print(f"{done} of {total}", flush=True)
 

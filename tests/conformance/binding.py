@@ -66,7 +66,7 @@ def _bind_policy(bound: type) -> None:
 
 def _bind_test_utilities() -> None:
     """Has the tests' own clean-up use public methods, where it reads private attributes of the loop."""
-    from test.test_asyncio import utils  # type: ignore[import-untyped]
+    from test.test_asyncio import utils
 
     def close_loop(loop: asyncio.AbstractEventLoop) -> None:
         if isinstance(loop, asyncio.base_events.BaseEventLoop):

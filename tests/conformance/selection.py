@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import unittest
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -21,7 +21,6 @@ sys.path.insert(0, str(HERE.parent.parent / "scripts"))
 
 from comparison import SITE, Difference, Run, differences, run_suite  # noqa: E402
 from suite_source import FOLDER, requirements, source  # noqa: E402
-
 from workspace import Stopwatch, announce, digest_of  # noqa: E402
 from zloop_build import zloop_environment  # noqa: E402
 
@@ -35,9 +34,9 @@ EXPECTED_ON_ASYNCIO = ("passed", "skipped", "xfailed")
 def main() -> int:
     options = _options()
     unpacked = source()
-    python = options.python or zloop_environment(
-        "uvicorn-suite", packages=requirements(unpacked)
-    ).python
+    python = (
+        options.python or zloop_environment("uvicorn-suite", packages=requirements(unpacked)).python
+    )
     on_asyncio = _asyncio_run(python, unpacked, options.tests, fresh=options.fresh)
     announce(f"uvicorn's suite on {options.loop}")
     watch = Stopwatch()
@@ -81,7 +80,10 @@ def _options() -> argparse.Namespace:
 def _asyncio_run(python: Path, unpacked: Path, tests: list[str], *, fresh: bool) -> Run:
     """The run on asyncio, remembered as long as the environment stays what it is."""
     freeze = subprocess.run(
-        [python, "-m", "pip", "freeze", "--exclude", "zloop"], capture_output=True, text=True, check=True
+        [python, "-m", "pip", "freeze", "--exclude", "zloop"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     key = digest_of([SITE, HERE / "comparison.py"], sys.version, freeze.stdout, *tests)
     remembered = FOLDER / f"asyncio-{key}.json"

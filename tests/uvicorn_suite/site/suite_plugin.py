@@ -4,9 +4,8 @@ import json
 import os
 from pathlib import Path
 
-import pytest
-
 import chosen_loop
+import pytest
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,46 @@
+"""Sends messages to an echo server and waits for them: PORT SECONDS SIZE CONNECTIONS."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+
+
+def main() -> None:
+    port, seconds, size, connections = sys.argv[1:]
+    peers = [socket.create_connection(("127.0.0.1", int(port))) for _ in range(int(connections))]
+    for peer in peers:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    message = bytes(int(size))
+    buffer = memoryview(bytearray(len(message)))
+    _exchange(peers, message, buffer, float(seconds) / 5)
+    print(_exchange(peers, message, buffer, float(seconds)))
+
+
+def _exchange(
+    peers: list[socket.socket], message: bytes, buffer: memoryview, seconds: float
+) -> float:
+    """Messages a second: all peers are sent one, then each answer is waited for."""
+    rounds = 0
+    started = time.perf_counter()
+    while (spent := time.perf_counter() - started) < seconds:
+        for peer in peers:
+            peer.sendall(message)
+        for peer in peers:
+            received = peer.recv_into(buffer)
+            while received < len(message):
+                received += _more(peer, buffer[received:])
+        rounds += 1
+    return rounds * len(peers) / spent
+
+
+def _more(peer: socket.socket, rest: memoryview) -> int:
+    count = peer.recv_into(rest)
+    if count == 0:
+        raise ConnectionError("the server closed the connection")
+    return count
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Loads an HTTP server with wrk: PORT SECONDS CONNECTIONS [SCHEME [PATH]]. Prints requests a second."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+
+def main() -> None:
+    port, seconds, connections, *rest = sys.argv[1:]
+    scheme, path = (*rest, *("http", "/")[len(rest) :])
+    url = f"{scheme}://127.0.0.1:{port}{path}"
+    _load(url, connections, max(1, round(float(seconds) / 5)))
+    print(_load(url, connections, max(1, round(float(seconds)))))
+
+
+def _load(url: str, connections: str, seconds: int) -> float:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s*([\d.]+)", printed)
+    if rate is None or "Non-2xx" in printed or "Socket errors" in printed:
+        raise RuntimeError(f"wrk had errors:\n{printed}")
+    return float(rate[1])
+
+
+if __name__ == "__main__":
+    main()

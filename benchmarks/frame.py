@@ -1,0 +1,121 @@
+"""What a row of the benchmark is, and the registry that the files in rows/ fill.
+
+A row is one of two kinds:
+
+- @measured: a function that uses a loop for a while, in a process of its own, and answers with a rate;
+- @served: a function that serves on a loop until its process is ended, while a program of clients/, in
+  another process on another core, loads it and prints the rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import pkgutil
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+CLIENTS = Path(__file__).parent / "clients"
+
+# Names the cores to the processes of a run, since one that is pinned sees only its own.
+CORES = "BENCHMARK_CORES"
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+Measurement = Callable[[asyncio.AbstractEventLoop, float], float]
+PortAnnouncer = Callable[[int], None]
+Service = Callable[[LoopFactory, PortAnnouncer], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table; measure or serve says how it comes about."""
+
+    name: str
+    unit: str
+    measure: Measurement | None = None
+    serve: Service | None = None
+    client: tuple[str, ...] = ()
+
+    def client_command(self, port: int, seconds: float) -> list[str]:
+        """The program that loads the service, without the interpreter."""
+        program, *arguments = self.client
+        return [str(CLIENTS / program), str(port), str(seconds), *arguments]
+
+
+ROWS: dict[str, Row] = {}
+
+
+def measured(name: str, *, unit: str) -> Callable[[Measurement], Measurement]:
+    """Registers a function that answers with a rate after about the given seconds."""
+
+    def register(measure: Measurement) -> Measurement:
+        ROWS[name] = Row(name, unit, measure=measure)
+        return measure
+
+    return register
+
+
+def served(name: str, *, unit: str, client: tuple[str, ...]) -> Callable[[Service], Service]:
+    """Registers a function that serves, with the client program that loads it."""
+
+    def register(serve: Service) -> Service:
+        ROWS[name] = Row(name, unit, serve=serve, client=client)
+        return serve
+
+    return register
+
+
+def load_rows() -> dict[str, Row]:
+    """Imports every file of rows/, in the order in which the table shows them."""
+    package = importlib.import_module("rows")
+    order: tuple[str, ...] = package.ORDER
+    found = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    for name in (*order, *sorted(found - set(order))):
+        importlib.import_module(f"rows.{name}")
+    return ROWS
+
+
+def rate_of(batch: Callable[[], int], seconds: float) -> float:
+    """Repeats a batch, which answers with how much it did, and divides by the time.
+
+    The first batch is not counted.
+    """
+    batch()
+    done = 0
+    started = time.perf_counter()
+    while (spent := time.perf_counter() - started) < seconds:
+        done += batch()
+    return done / spent
+
+
+def run_service(
+    factory: LoopFactory,
+    announce: PortAnnouncer,
+    start: Callable[[asyncio.AbstractEventLoop], Awaitable[int]],
+) -> None:
+    """Starts a service on a new loop, announces its port, and runs until the process is ended."""
+    loop = factory()
+    announce(loop.run_until_complete(_started(start, loop)))
+    loop.run_forever()
+
+
+async def _started(
+    start: Callable[[asyncio.AbstractEventLoop], Awaitable[int]], loop: asyncio.AbstractEventLoop
+) -> int:
+    return await start(loop)
+
+
+def cores() -> list[int]:
+    """The cores of this run: those that the first process of it may use."""
+    named = os.environ.get(CORES)
+    return [int(core) for core in named.split(",")] if named else sorted(os.sched_getaffinity(0))
+
+
+def pin(which: int) -> None:
+    """Keeps this process, and those that it starts, on one core, if there is more than one."""
+    all_cores = cores()
+    if len(all_cores) > 1:
+        os.sched_setaffinity(0, {all_cores[which % len(all_cores)]})

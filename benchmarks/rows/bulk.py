@@ -1,0 +1,48 @@
+"""A stream of bytes in one direction, as fast as it goes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from frame import LoopFactory, PortAnnouncer, run_service, served
+
+CHUNK = bytes(256 * 1024)
+
+
+class Source(asyncio.Protocol):
+    """Writes as long as the transport takes it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._paused = False
+        self._fill()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._fill()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._paused = True
+
+    def _fill(self) -> None:
+        while not self._paused:
+            self._transport.write(CHUNK)  # type: ignore[attr-defined]
+
+
+@served("bulk received", unit="GB/s", client=("bulk.py", "send"))
+def bulk_received(factory: LoopFactory, announce: PortAnnouncer) -> None:
+    run_service(factory, announce, lambda loop: _start(loop, asyncio.Protocol))
+
+
+@served("bulk sent", unit="GB/s", client=("bulk.py", "receive"))
+def bulk_sent(factory: LoopFactory, announce: PortAnnouncer) -> None:
+    run_service(factory, announce, lambda loop: _start(loop, Source))
+
+
+async def _start(loop: asyncio.AbstractEventLoop, protocol: type[asyncio.Protocol]) -> int:
+    server = await loop.create_server(protocol, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    return port

@@ -1,0 +1,31 @@
+"""Messages sent back by a protocol."""
+
+from __future__ import annotations
+
+import asyncio
+
+from frame import LoopFactory, PortAnnouncer, run_service, served
+
+
+class Echo(asyncio.Protocol):
+    """Sends back what it receives."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._write = transport.write  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._write(data)
+
+
+async def _start(loop: asyncio.AbstractEventLoop) -> int:
+    server = await loop.create_server(Echo, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+# Decorators apply from the last to the first.
+@served("echo 100 KiB", unit="messages/s", client=("echo.py", "102400", "1"))
+@served("echo 1 KiB, 50 connections", unit="messages/s", client=("echo.py", "1024", "50"))
+@served("echo 1 KiB", unit="messages/s", client=("echo.py", "1024", "1"))
+def echo(factory: LoopFactory, announce: PortAnnouncer) -> None:
+    run_service(factory, announce, _start)

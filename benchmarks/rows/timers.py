@@ -1,0 +1,38 @@
+"""Timers: those that are cancelled before their time, as most are, and those that fire."""
+
+from __future__ import annotations
+
+import asyncio
+
+from frame import measured, rate_of
+
+BATCH = 20_000
+
+
+def _nothing() -> None:
+    pass
+
+
+@measured("timers cancelled", unit="timers/s")
+def timers_cancelled(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
+    def batch() -> int:
+        timers = [loop.call_later(60 + number % 100, _nothing) for number in range(BATCH)]
+        for timer in timers:
+            timer.cancel()
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        return BATCH
+
+    return rate_of(batch, seconds)
+
+
+@measured("timers fired", unit="timers/s")
+def timers_fired(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
+    def batch() -> int:
+        for number in range(BATCH):
+            loop.call_later((number % 100) * 1e-6, _nothing)
+        loop.call_later(200e-6, loop.stop)
+        loop.run_forever()
+        return BATCH
+
+    return rate_of(batch, seconds)
