@@ -38,9 +38,8 @@ def zloop_wheel() -> Path:
 def build_wheel(folder: Path) -> None:
     """Builds a release wheel into a folder."""
     tools = environment("build", packages=[MATURIN])
-    build = [tools.command("maturin"), "build", "--release", "--quiet"]
-    for_interpreter: list[str | Path] = ["--interpreter", sys.executable, "--out", folder]
-    run([*build, *for_interpreter])
+    build: list[str | Path] = [tools.command("maturin"), "build", "--release", "--quiet"]
+    run([*build, "--interpreter", sys.executable, "--out", folder])
 
 
 def zloop_environment(
