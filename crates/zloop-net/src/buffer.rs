@@ -153,3 +153,84 @@ impl<C: AsRef<[u8]>> fmt::Debug for WriteBuffer<C> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gathered(buffer: &WriteBuffer<Vec<u8>>, slices: usize) -> Vec<u8> {
+        let mut slices = vec![IoSlice::new(&[]); slices];
+        let count = buffer.gather(&mut slices);
+        slices[..count]
+            .iter()
+            .flat_map(|slice| slice.iter().copied())
+            .collect()
+    }
+
+    #[test]
+    #[should_panic(expected = "cannot advance 3 bytes of 2")]
+    fn advancing_past_the_end_panics() {
+        let mut buffer = WriteBuffer::new();
+        buffer.push("ab");
+        buffer.advance(3);
+    }
+
+    #[test]
+    fn a_chunk_is_dropped_as_soon_as_it_is_used_up() {
+        let chunk = std::rc::Rc::<[u8]>::from(*b"abc");
+        let mut buffer = WriteBuffer::new();
+        buffer.push(std::rc::Rc::clone(&chunk));
+        buffer.advance(2);
+        assert_eq!(std::rc::Rc::strong_count(&chunk), 2);
+        buffer.advance(1);
+        assert_eq!(std::rc::Rc::strong_count(&chunk), 1);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Operation {
+        Push(Vec<u8>),
+        Advance(prop::sample::Index),
+        Clear,
+    }
+
+    fn operation() -> impl Strategy<Value = Operation> {
+        prop_oneof![
+            6 => prop::collection::vec(any::<u8>(), 0..20).prop_map(Operation::Push),
+            5 => any::<prop::sample::Index>().prop_map(Operation::Advance),
+            1 => Just(Operation::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_behaves_as_bytes_in_a_row(operations in prop::collection::vec(operation(), 0..80)) {
+            let mut buffer = WriteBuffer::new();
+            let mut model: Vec<u8> = Vec::new();
+            for operation in operations {
+                match operation {
+                    Operation::Push(chunk) => {
+                        model.extend(&chunk);
+                        buffer.push(chunk);
+                    }
+                    Operation::Advance(index) => {
+                        let count = index.index(model.len() + 1);
+                        model.drain(..count);
+                        buffer.advance(count);
+                    }
+                    Operation::Clear => {
+                        model.clear();
+                        buffer.clear();
+                    }
+                }
+                prop_assert_eq!(buffer.len(), model.len());
+                prop_assert_eq!(buffer.is_empty(), model.is_empty());
+                prop_assert_eq!(&gathered(&buffer, buffer.chunk_count()), &model);
+                prop_assert!(model.starts_with(buffer.first()));
+                prop_assert_eq!(buffer.first().is_empty(), model.is_empty());
+                prop_assert!(model.starts_with(&gathered(&buffer, 2)));
+            }
+        }
+    }
+}

@@ -63,3 +63,54 @@ pub(super) fn encode(address: &PeerAddress) -> io::Result<SocketAddrAny> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(address: &PeerAddress) -> PeerAddress {
+        decode(&encode(address).expect("an address"))
+    }
+
+    #[test]
+    fn addresses_survive_the_way_to_the_system_and_back() {
+        for address in ["127.0.0.1:80", "[::1]:443", "0.0.0.0:0"] {
+            let address = PeerAddress::Ip(address.parse().expect("an address"));
+            assert_eq!(round_trip(&address), address);
+        }
+        let scoped = SocketAddrV6::new("fe80::1".parse().expect("an address"), 1, 2, 3);
+        let scoped = PeerAddress::Ip(SocketAddr::V6(scoped));
+        assert_eq!(round_trip(&scoped), scoped);
+        for name in [
+            b"/tmp/socket".to_vec(),
+            b"\0abstract".to_vec(),
+            b"\0\0".to_vec(),
+        ] {
+            let address = PeerAddress::Unix(name);
+            assert_eq!(round_trip(&address), address);
+        }
+    }
+
+    #[test]
+    fn the_longest_path_has_no_zero_byte_at_its_end() {
+        let longest = PeerAddress::Unix(vec![b'x'; 108]);
+        assert_eq!(round_trip(&longest), longest);
+        let too_long = PeerAddress::Unix(vec![b'x'; 109]);
+        assert!(encode(&too_long).is_err());
+    }
+
+    #[test]
+    fn names_are_read_from_any_length() {
+        assert_eq!(unix_name(&[]), b"");
+        assert_eq!(unix_name(&[1, 0]), b"");
+        assert_eq!(unix_name(&[1, 0, b'a', b'b']), b"ab");
+        assert_eq!(unix_name(&[1, 0, b'a', 0, b'b']), b"a");
+        assert_eq!(unix_name(&[1, 0, 0, b'a', 0]), b"\0a\0");
+    }
+
+    #[test]
+    fn an_unknown_address_cannot_be_sent_to() {
+        let error = encode(&PeerAddress::Unknown).expect_err("a refusal");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+}
