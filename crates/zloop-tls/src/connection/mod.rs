@@ -21,17 +21,26 @@ use crate::{Error, Handshake, Session};
 
 /// A TLS connection: when to shake hands, what to send, when to stop, how it ended.
 ///
-/// It owns no socket and no clock. The driver, which has both, calls it thus:
+/// It owns no socket and no clock. The driver, which has both, tells it what happens:
+/// [`start`](Self::start) once, then [`receive`](Self::receive) (or
+/// [`receive_buffer`](Self::receive_buffer) and [`received`](Self::received)),
+/// [`receive_end`](Self::receive_end), [`expire`](Self::expire) and what the application wants.
+/// After each of these it does what there is to do:
 ///
-/// - once: [`start`](Self::start);
-/// - bytes came: [`receive`](Self::receive), or [`receive_buffer`](Self::receive_buffer) and
-///   [`received`](Self::received); the transport's end came: [`receive_end`](Self::receive_end);
-/// - after each of those, and whenever reading is resumed: [`next_event`](Self::next_event) and
-///   [`read`](Self::read) in turn, until neither has anything;
-/// - after anything at all, as long as the transport takes bytes:
-///   [`take_ciphertext`](Self::take_ciphertext) until it has none, then
-///   [`flow`](Self::flow) and [`next_event`](Self::next_event);
-/// - at [`next_deadline`](Self::next_deadline): [`expire`](Self::expire).
+/// ```text
+/// loop {
+///     while let Some(event) = connection.next_event() { tell the application }
+///     while let Some(data) = connection.read(..) { give it to the application }
+///     if !connection.has_event() { break }
+/// }
+/// while the transport takes bytes and let Some(bytes) = connection.take_ciphertext() { send them }
+/// if let Some(flow) = connection.flow(what the transport holds) { tell the application }
+/// if connection.has_event() { once more }
+/// let the transport receive if connection.wants_ciphertext(), set the timer to next_deadline()
+/// ```
+///
+/// Nothing of the connection is borrowed while the application is told things, so that it may
+/// write, pause or close from there.
 ///
 /// `C` is what the application writes: chunks that the connection keeps by value until they are
 /// encrypted. Times are durations since any fixed moment, always the same one.
@@ -174,6 +183,11 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
     /// What happened since the last call, one event at a time.
     pub fn next_event(&mut self) -> Option<Event<S::Error>> {
         self.unseen.next()
+    }
+
+    /// Whether [`next_event`](Self::next_event) has something.
+    pub fn has_event(&self) -> bool {
+        !self.unseen.is_empty()
     }
 
     /// Whether the handshake is still to be done.

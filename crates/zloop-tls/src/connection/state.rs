@@ -114,6 +114,10 @@ impl<E: StdError + 'static> Unseen<E> {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        !self.handshake_done && self.peer_closed.is_none() && self.outcome.is_none()
+    }
+
     pub(super) fn next(&mut self) -> Option<Event<E>> {
         if std::mem::take(&mut self.handshake_done) {
             return Some(Event::HandshakeDone);

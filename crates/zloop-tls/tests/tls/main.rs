@@ -1,0 +1,13 @@
+//! TLS connections in memory: against each other and against rustls's own, over a simulated
+//! network in simulated time.
+
+mod authentication;
+mod bench;
+mod certificates;
+mod closing;
+mod flow;
+mod handshake;
+mod hostile;
+mod negotiation;
+mod settings;
+mod splits;
