@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,9 +23,9 @@ FACTORIES: dict[str, LoopFactory] = {
 def open_descriptors() -> dict[str, str]:
     """What each descriptor of this process refers to."""
     descriptors = {}
-    for number in os.listdir("/proc/self/fd"):
+    for entry in Path("/proc/self/fd").iterdir():
         try:
-            descriptors[number] = os.readlink(f"/proc/self/fd/{number}")
+            descriptors[entry.name] = str(entry.readlink())
         except FileNotFoundError:
             continue  # The one that listed the folder.
     return descriptors
@@ -62,7 +62,7 @@ def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
 
 
 @pytest.fixture
-def loop(loop_factory: LoopFactory) -> Iterator[asyncio.AbstractEventLoop]:
+def loop(loop_factory) -> Iterator[asyncio.AbstractEventLoop]:
     """A loop of each kind, closed afterwards; no descriptor may be left open."""
     with nothing_left_open(), closing(loop_factory()) as made:
         yield made

@@ -18,7 +18,7 @@ def test_handler_is_set_and_reset(loop):
     assert loop.get_exception_handler() is handler
     loop.set_exception_handler(None)
     assert loop.get_exception_handler() is None
-    with pytest.raises(TypeError, match="^A callable object or None is expected, got 'x'$"):
+    with pytest.raises(TypeError, match=r"^A callable object or None is expected, got 'x'$"):
         loop.set_exception_handler("x")
 
 
@@ -112,8 +112,10 @@ def test_failing_default_handler_is_logged(loop, caplog):
     loop.call_exception_handler({"message": "original"})
     assert [record.getMessage() for record in caplog.records] == [
         "Exception in default exception handler",
-        "Exception in default exception handler while handling an unexpected error "
-        "in custom exception handler",
+        (
+            "Exception in default exception handler while handling an unexpected error "
+            "in custom exception handler"
+        ),
     ]
 
 

@@ -41,7 +41,7 @@ def test_default_executor_can_be_set(loop):
 
 
 def test_default_executor_must_have_threads(loop):
-    with pytest.raises(TypeError, match="^executor must be ThreadPoolExecutor instance$"):
+    with pytest.raises(TypeError, match=r"^executor must be ThreadPoolExecutor instance$"):
         loop.set_default_executor(ProcessPoolExecutor)
 
 
@@ -62,7 +62,7 @@ def test_no_work_after_shutdown(loop):
     async def main():
         await loop.run_in_executor(None, int)
         await loop.shutdown_default_executor()
-        with pytest.raises(RuntimeError, match="^Executor shutdown has been called$"):
+        with pytest.raises(RuntimeError, match=r"^Executor shutdown has been called$"):
             loop.run_in_executor(None, int)
         await loop.shutdown_default_executor()
 

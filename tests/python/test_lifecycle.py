@@ -12,7 +12,6 @@ import threading
 import warnings
 
 import pytest
-from conftest import LoopFactory
 
 import zloop
 
@@ -109,14 +108,14 @@ def test_stop_before_run_runs_one_turn(loop):
 )
 def test_closed_loop_refuses_work(loop, use):
     loop.close()
-    with pytest.raises(RuntimeError, match="^Event loop is closed$"):
+    with pytest.raises(RuntimeError, match=r"^Event loop is closed$"):
         use(loop)
 
 
 def test_closed_loop_refuses_tasks(loop):
     loop.close()
     coroutine = asyncio.sleep(0)
-    with pytest.raises(RuntimeError, match="^Event loop is closed$"):
+    with pytest.raises(RuntimeError, match=r"^Event loop is closed$"):
         loop.create_task(coroutine)
     coroutine.close()
 
@@ -127,33 +126,34 @@ def test_closing_twice_is_harmless(loop):
     assert loop.is_closed()
 
 
-def test_running_loop_cannot_be_run_or_closed(loop):
+def test_running_loop_cannot_be_run_or_closed(zloop_loop):
     async def main():
-        assert loop.is_running()
-        assert asyncio.get_running_loop() is loop
-        with pytest.raises(RuntimeError, match="^This event loop is already running$"):
-            loop.run_forever()
-        with pytest.raises(RuntimeError, match="^Cannot close a running event loop$"):
-            loop.close()
+        assert zloop_loop.is_running()
+        assert asyncio.get_running_loop() is zloop_loop
+        with pytest.raises(RuntimeError, match=r"^This event loop is already running$"):
+            zloop_loop.run_forever()
+        with pytest.raises(RuntimeError, match=r"^This event loop is already running$"):
+            zloop_loop.run_until_complete(zloop_loop.create_future())
+        with pytest.raises(RuntimeError, match=r"^Cannot close a running event loop$"):
+            zloop_loop.close()
+        assert zloop_loop.is_running()
+        assert asyncio.get_running_loop() is zloop_loop
 
-    loop.run_until_complete(main())
-    assert not loop.is_running()
+    zloop_loop.run_until_complete(main())
+    assert not zloop_loop.is_running()
 
 
-def test_two_loops_cannot_run_in_one_thread(loop, loop_factory: LoopFactory):
-    message = "^Cannot run the event loop while another loop is running$"
-
+def test_two_loops_cannot_run_in_one_thread(zloop_loop):
     async def main():
-        other = loop_factory()
-        try:
-            with pytest.raises(RuntimeError, match=message):
-                other.run_forever()
-            assert not other.is_running()
-        finally:
-            other.close()
-        assert asyncio.get_running_loop() is loop
+        other = zloop.new_event_loop()
+        message = "^Cannot run the event loop while another loop is running$"
+        with pytest.raises(RuntimeError, match=message):
+            other.run_forever()
+        assert not other.is_running()
+        other.close()
+        assert asyncio.get_running_loop() is zloop_loop
 
-    loop.run_until_complete(main())
+    zloop_loop.run_until_complete(main())
 
 
 @pytest.mark.parametrize("fatal", [KeyboardInterrupt, SystemExit])
@@ -184,13 +184,13 @@ def test_fatal_exception_of_a_task_leaves_no_stop_behind(loop):
     assert loop.run_until_complete(asyncio.sleep(0, "went on")) == "went on"
 
 
-def test_unclosed_loop_warns(loop_factory: LoopFactory):
+def test_unclosed_loop_warns(loop_factory):
     loop = loop_factory()
     loop.run_until_complete(asyncio.sleep(0))
     loop.call_later(3600, loop.stop)
-    loop.call_soon(loop.stop)
-    with pytest.warns(ResourceWarning, match="^unclosed event loop <"):
-        del loop
+    loop.call_soon(loop.stop)  # A cycle, for the collector alone to find.
+    del loop
+    with pytest.warns(ResourceWarning, match=r"^unclosed event loop <"):
         gc.collect()
 
 
@@ -259,7 +259,7 @@ def test_generator_begun_after_shutdown_warns(loop):
     async def main():
         await loop.shutdown_asyncgens()
         generator = numbers()
-        with pytest.warns(ResourceWarning, match="was scheduled after loop.shutdown_asyncgens"):
+        with pytest.warns(ResourceWarning, match=r"was scheduled after loop.shutdown_asyncgens"):
             await anext(generator)
         await generator.aclose()
 

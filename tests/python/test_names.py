@@ -22,7 +22,7 @@ LITERALS = [
     b"::1",
     None,
 ]
-NOT_QUITE_LITERALS = ["127.1", "0x7f.1", "127.0.0.01", "::1%lo", "", " 127.0.0.1", "1"]
+NOT_QUITE_LITERALS = ["127.1", "0x7f.1", "127.0.0.01", "::1%lo", "", "1"]
 PORTS = [None, 0, 80, 65535, 65536, -1, "443", b"443", "", True]
 FAMILIES = [socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6, socket.AF_UNIX]
 TYPES = [0, socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET]
@@ -77,8 +77,6 @@ def test_literals_are_answered_as_the_socket_module_does(zloop_loop, host):
 @pytest.mark.parametrize("host", NOT_QUITE_LITERALS)
 @pytest.mark.parametrize("flags", [0, socket.AI_NUMERICHOST])
 def test_what_is_no_literal_is_left_to_the_socket_module(zloop_loop, host, flags):
-    if flags == 0 and host in (" 127.0.0.1",):
-        pytest.skip("would ask a name server")
     for port, type_ in itertools.product((80, "80", None), (0, socket.SOCK_STREAM)):
         expected = outcome_of_socket(host, port, type=type_, flags=flags)
         found = zloop_loop.run_until_complete(
@@ -90,9 +88,7 @@ def test_what_is_no_literal_is_left_to_the_socket_module(zloop_loop, host, flags
 def test_names_and_services(loop):
     for host, port in (("localhost", 80), ("localhost", "http"), ("127.0.0.1", "http")):
         expected = outcome_of_socket(host, port, type=socket.SOCK_STREAM)
-        found = loop.run_until_complete(
-            outcome_of_loop(loop, host, port, type=socket.SOCK_STREAM)
-        )
+        found = loop.run_until_complete(outcome_of_loop(loop, host, port, type=socket.SOCK_STREAM))
         assert found == expected
 
 
@@ -133,8 +129,9 @@ def test_debug_mode_logs_questions(loop, caplog):
     loop.set_debug(True)
     question = loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
     answer = loop.run_until_complete(question)
-    messages = [record.getMessage() for record in caplog.records if "127.0.0.1" in str(record)]
-    asked, answered = (m for m in messages if "address info" in m)
+    asked, answered = (
+        record.getMessage() for record in caplog.records if "ddress info" in record.getMessage()
+    )
     kind = f"type={socket.SOCK_STREAM!r}"
     assert asked == f"Get address info 127.0.0.1:80, {kind}"
     assert answered.startswith(f"Getting address info 127.0.0.1:80, {kind} took ")
@@ -144,11 +141,11 @@ def test_debug_mode_logs_questions(loop, caplog):
 def test_no_names_after_shutdown(loop):
     async def main():
         await loop.shutdown_default_executor()
-        with pytest.raises(RuntimeError, match="^Executor shutdown has been called$"):
+        with pytest.raises(RuntimeError, match=r"^Executor shutdown has been called$"):
             await loop.getaddrinfo("localhost", 80)
-        with pytest.raises(RuntimeError, match="^Executor shutdown has been called$"):
+        with pytest.raises(RuntimeError, match=r"^Executor shutdown has been called$"):
             await loop.getaddrinfo("127.0.0.1", 80)
-        with pytest.raises(RuntimeError, match="^Executor shutdown has been called$"):
+        with pytest.raises(RuntimeError, match=r"^Executor shutdown has been called$"):
             await loop.getnameinfo(("127.0.0.1", 80))
 
     loop.run_until_complete(main())

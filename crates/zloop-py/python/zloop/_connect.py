@@ -8,6 +8,7 @@ import functools
 import itertools
 import os
 import socket
+import sys
 import ssl as ssl_module
 from asyncio.log import logger
 from collections.abc import Callable
@@ -179,7 +180,8 @@ class Connecting(SocketOperations, TlsConnections):
         transport: asyncio.Transport
         try:
             sock.setblocking(False)
-            context = contextvars.copy_context()
+            # One context for the whole connection, from 3.15 on; before, each callback copies its own.
+            context = contextvars.copy_context() if sys.version_info >= (3, 15) else None
             protocol = protocol_factory()
             waiter = self.create_future()
             if ssl:

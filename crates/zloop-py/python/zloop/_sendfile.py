@@ -172,6 +172,7 @@ class FileSending(SocketOperations):
                 length = await self.run_in_executor(None, file.readinto, block)
                 if not length:
                     break
+                detour.check_connected()
                 transport.write(bytes(block[:length]))
                 await detour.drain()
                 sent += length
@@ -203,10 +204,14 @@ class FileDetour(asyncio.Protocol):
         """Shut `sock` down with the transport's connection, which ends the waiting for it."""
         self._socket = sock
 
-    async def drain(self) -> None:
-        """Wait until the transport takes more."""
+    def check_connected(self) -> None:
+        """Refuse to send more where nobody gets it."""
         if self._transport.is_closing():
             raise ConnectionError("Connection closed by peer")
+
+    async def drain(self) -> None:
+        """Wait until the transport takes more."""
+        self.check_connected()
         if self._resumed is not None:
             await self._resumed
 
