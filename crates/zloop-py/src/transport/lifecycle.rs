@@ -129,7 +129,10 @@ impl Instance<StreamTransport> {
         let reason = self.lost_reason.take().unwrap_or_else(|| Object::none(py));
         let lost_context = match &self.shared_context {
             Some(shared) => Some(shared.clone()),
-            None => self.contexts.borrow().lost.clone(),
+            None => {
+                let contexts = self.contexts.borrow();
+                contexts.lost.clone().or_else(|| contexts.write.clone())
+            }
         };
         let told = match lost_context {
             Some(lost_context) => {
@@ -202,7 +205,8 @@ impl Instance<StreamTransport> {
         self.schedule_loss(py, reason)
     }
 
-    fn schedule_loss(&self, py: Python<'_>, reason: Option<Object>) -> PyResult<()> {
+    /// Queues `connection_lost`.
+    pub(super) fn schedule_loss(&self, py: Python<'_>, reason: Option<Object>) -> PyResult<()> {
         self.lost_count.set(self.lost_count.get() + 1);
         self.loss_scheduled.set(true);
         if self.shared_context.is_none() {

@@ -108,7 +108,8 @@ impl Instance<StreamTransport> {
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
     pub fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
         self.gathered.set(false);
-        self.flush_if_possible(py)
+        self.flush_if_possible(py)?;
+        if self.is_closing_done() { self.schedule_loss(py, None) } else { Ok(()) }
     }
 
     /// Sends what is gathered before something could tell that it was not sent at once.
@@ -144,19 +145,13 @@ impl Instance<StreamTransport> {
 
     /// The descriptor is writable: goes on sending.
     pub(super) fn write_ready(&self, py: Python<'_>) -> PyResult<()> {
+        // The second flush sends what resume_writing() wrote, as asyncio's write() would have.
+        let go_on = || self.flush(py).and_then(|()| self.flush_if_possible(py));
         match self.write_context() {
-            Some(write_context) => context::run(py, &write_context, || self.go_on_sending(py)),
-            None => self.go_on_sending(py),
+            Some(write_context) => context::run(py, &write_context, go_on)?,
+            None => go_on()?,
         }
-    }
-
-    fn go_on_sending(&self, py: Python<'_>) -> PyResult<()> {
-        self.flush(py)?;
-        let drained = self.stream.borrow().is_drained();
-        if drained && self.closing.get() && !self.loss_scheduled.get() {
-            return self.connection_lost(py);
-        }
-        Ok(())
+        if self.is_closing_done() { self.connection_lost(py) } else { Ok(()) }
     }
 
     /// Tells the protocol to pause or to go on, at each crossing of a limit.
@@ -175,6 +170,11 @@ impl Instance<StreamTransport> {
             Err(error) if is_fatal(py, &error) => Err(error),
             Err(error) => self.report(py, &format!("protocol.{method}() failed"), error),
         }
+    }
+
+    /// Whether a closing transport has sent all that it had.
+    fn is_closing_done(&self) -> bool {
+        self.closing.get() && !self.loss_scheduled.get() && self.stream.borrow().is_drained()
     }
 
     fn write_context(&self) -> Option<Object> {
