@@ -14,7 +14,7 @@ use crate::waker::Waker;
 
 /// A reusable buffer of what a wait found.
 ///
-/// It holds 256 events at first. When one wait fills it, it grows, up to 4096; what did not fit is
+/// It allocates room for 256 events when it is first used. When one wait fills it, it grows, up to 4096; what did not fit is
 /// found by the next wait.
 #[derive(Default)]
 pub struct Events {

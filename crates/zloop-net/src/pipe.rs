@@ -4,7 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags};
-use rustix::pipe::PipeFlags;
+
+use crate::sys;
 
 /// What kind of file a descriptor is.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -40,9 +41,7 @@ pub fn kind(fd: impl AsFd) -> io::Result<Kind> {
 ///
 /// When the system is out of descriptors.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::pipe::pipe_with(
-        PipeFlags::CLOEXEC | PipeFlags::NONBLOCK,
-    )?)
+    sys::pipe()
 }
 
 /// Makes a descriptor non-blocking, or blocking again. Everybody who shares the open file sees it.

@@ -35,10 +35,9 @@ impl Default for ListenOptions {
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
-    // `new` sets close-on-exec; `nonblocking` is part of the type, so both are one system call.
-    Socket::new(
+    sys::socket(
         Domain::for_address(address),
-        Type::STREAM.nonblocking(),
+        Type::STREAM,
         Some(Protocol::TCP),
     )
 }

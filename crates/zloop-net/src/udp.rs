@@ -23,8 +23,11 @@ pub struct BindOptions {
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let kind = Type::DGRAM.nonblocking();
-    Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))
+    sys::socket(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )
 }
 
 /// A non-blocking UDP socket at `address`. With port 0 the system chooses a port.

@@ -8,9 +8,10 @@ use std::path::Path;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::connect::Connecting;
+use crate::sys;
 
 fn socket() -> io::Result<Socket> {
-    Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
+    sys::socket(Domain::UNIX, Type::STREAM, None)
 }
 
 /// A non-blocking socket that listens at `path`. On Linux, a path that begins with a zero byte is
@@ -44,8 +45,7 @@ pub fn connect(path: impl AsRef<Path>) -> io::Result<Connecting> {
 ///
 /// When the system is out of descriptors.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-    Ok((near.into(), far.into()))
+    sys::socket_pair()
 }
 
 fn address(path: &Path) -> io::Result<SockAddr> {

@@ -57,6 +57,8 @@ impl Drop for Notifier {
     }
 }
 
+/// It allocates when it is first waited with, so that one can be taken from its place for a wait.
+#[derive(Default)]
 pub(crate) struct EventBuffer {
     list: Vec<epoll::Event>,
 }
@@ -66,14 +68,6 @@ pub(crate) struct EventBuffer {
 unsafe impl Send for EventBuffer {}
 // SAFETY: as above; a shared buffer is only read.
 unsafe impl Sync for EventBuffer {}
-
-impl Default for EventBuffer {
-    fn default() -> Self {
-        Self {
-            list: Vec::with_capacity(INITIAL_EVENTS),
-        }
-    }
-}
 
 impl EventBuffer {
     #[inline]
@@ -238,9 +232,9 @@ mod tests {
         };
         let mut capacities = Vec::new();
         for _ in 0..8 {
+            buffer.prepare();
             buffer.list.resize(buffer.list.capacity(), event);
             capacities.push(buffer.list.capacity());
-            buffer.prepare();
         }
         assert_eq!(capacities, [256, 512, 1024, 2048, 4096, 4096, 4096, 4096]);
     }

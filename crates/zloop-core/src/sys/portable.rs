@@ -29,26 +29,15 @@ impl Notifier {
     }
 }
 
+/// It allocates when it is first waited with, so that one can be taken from its place for a wait.
+#[derive(Default)]
 pub(crate) struct EventBuffer {
-    found: polling::Events,
+    found: Option<polling::Events>,
     list: Vec<(usize, Readiness)>,
 }
 
 // SAFETY: `found`, which alone is not `Sync`, is only reached through an exclusive reference.
 unsafe impl Sync for EventBuffer {}
-
-fn events_of(capacity: usize) -> polling::Events {
-    polling::Events::with_capacity(NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN))
-}
-
-impl Default for EventBuffer {
-    fn default() -> Self {
-        Self {
-            found: events_of(INITIAL_EVENTS),
-            list: Vec::with_capacity(INITIAL_EVENTS),
-        }
-    }
-}
 
 impl EventBuffer {
     #[inline]
@@ -69,14 +58,23 @@ impl EventBuffer {
         self.list.retain(|&(key, _)| keep(key));
     }
 
-    fn prepare(&mut self) {
+    /// Empties it, and gives it room where it was filled.
+    fn prepare(&mut self) -> &mut polling::Events {
         let filled = self.list.len();
-        let capacity = self.found.capacity().get();
         self.list.clear();
-        if filled == capacity && filled < MAX_EVENTS {
-            self.found = events_of((filled * 2).clamp(INITIAL_EVENTS, MAX_EVENTS));
+        let capacity = self
+            .found
+            .as_ref()
+            .map_or(0, |found| found.capacity().get());
+        if filled == capacity && capacity < MAX_EVENTS {
+            self.found = None;
         }
-        self.found.clear();
+        let found = self.found.get_or_insert_with(|| {
+            let capacity = (capacity * 2).clamp(INITIAL_EVENTS, MAX_EVENTS);
+            polling::Events::with_capacity(NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN))
+        });
+        found.clear();
+        found
     }
 }
 
@@ -86,11 +84,9 @@ pub(crate) fn wait(
     events: &mut EventBuffer,
     timeout: Option<Duration>,
 ) -> io::Result<()> {
-    events.prepare();
-    poller.wait(&mut events.found, timeout)?;
-    let list = &mut events.list;
-    for event in events.found.iter() {
-        list.push((event.key, Readiness::new(event.readable, event.writable)));
-    }
+    poller.wait(events.prepare(), timeout)?;
+    let found = events.found.iter().flat_map(polling::Events::iter);
+    let found = found.map(|event| (event.key, Readiness::new(event.readable, event.writable)));
+    events.list.extend(found);
     Ok(())
 }

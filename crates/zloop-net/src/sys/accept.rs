@@ -33,6 +33,7 @@ fn accept_once(listener: RawFd) -> rustix::io::Result<(OwnedFd, Option<SocketAdd
 #[cfg(target_vendor = "apple")]
 fn accept_once(listener: RawFd) -> rustix::io::Result<(OwnedFd, Option<SocketAddrAny>)> {
     let (fd, address) = rustix::net::acceptfrom(borrow(listener))?;
+    rustix::net::sockopt::set_socket_nosigpipe(&fd, true)?;
     rustix::io::ioctl_fionbio(&fd, true)?;
     rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
     Ok((fd, address))

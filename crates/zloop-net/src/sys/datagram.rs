@@ -4,9 +4,10 @@ use std::io;
 use std::os::fd::RawFd;
 
 use rustix::io::retry_on_intr;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::RecvFlags;
 
 use super::borrow;
+use super::create::NO_SIGNAL;
 use super::name::{decode, encode};
 use crate::address::PeerAddress;
 
@@ -25,12 +26,12 @@ pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, P
 pub(crate) fn send_to(fd: RawFd, bytes: &[u8], peer: &PeerAddress) -> io::Result<usize> {
     let address = encode(peer)?;
     Ok(retry_on_intr(|| {
-        rustix::net::sendto(borrow(fd), bytes, SendFlags::NOSIGNAL, &address)
+        rustix::net::sendto(borrow(fd), bytes, NO_SIGNAL, &address)
     })?)
 }
 
 pub(crate) fn send_datagram(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(retry_on_intr(|| {
-        rustix::net::send(borrow(fd), bytes, SendFlags::NOSIGNAL)
+        rustix::net::send(borrow(fd), bytes, NO_SIGNAL)
     })?)
 }

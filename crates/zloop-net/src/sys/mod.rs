@@ -9,6 +9,7 @@ mod batch;
 #[path = "batch_portable.rs"]
 mod batch;
 mod connect;
+mod create;
 mod datagram;
 mod name;
 mod transfer;
@@ -18,6 +19,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 pub(crate) use accept::accept;
 pub(crate) use batch::{receive_batch, send_batch};
 pub(crate) use connect::{connect, connect_result};
+pub(crate) use create::{pipe, socket, socket_pair};
 pub(crate) use datagram::{receive_from, send_datagram, send_to};
 pub(crate) use transfer::{Calls, receive, receive_uninit, send, send_vectored, shutdown_write};
 

@@ -68,6 +68,8 @@ pub(super) fn encode(address: &PeerAddress) -> io::Result<SocketAddrAny> {
 mod tests {
     use super::*;
 
+    const LONGEST: usize = size_of::<libc::sockaddr_un>() - PATH_OFFSET;
+
     fn round_trip(address: &PeerAddress) -> PeerAddress {
         decode(&encode(address).expect("an address"))
     }
@@ -93,9 +95,9 @@ mod tests {
 
     #[test]
     fn the_longest_path_has_no_zero_byte_at_its_end() {
-        let longest = PeerAddress::Unix(vec![b'x'; 108]);
+        let longest = PeerAddress::Unix(vec![b'x'; LONGEST]);
         assert_eq!(round_trip(&longest), longest);
-        let too_long = PeerAddress::Unix(vec![b'x'; 109]);
+        let too_long = PeerAddress::Unix(vec![b'x'; LONGEST + 1]);
         assert!(encode(&too_long).is_err());
     }
 

@@ -5,9 +5,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, Shutdown};
 
 use super::borrow;
+use super::create::NO_SIGNAL;
 
 /// The system calls that a descriptor takes. A descriptor is taken for a socket until a call says
 /// that it is none, because only sockets can be written to without a signal when the peer is gone.
@@ -90,7 +91,7 @@ pub(crate) fn receive_uninit(
 pub(crate) fn send(fd: RawFd, calls: &mut Calls, bytes: &[u8]) -> io::Result<usize> {
     let sent = dispatch(
         calls,
-        || rustix::net::send(borrow(fd), bytes, SendFlags::NOSIGNAL),
+        || rustix::net::send(borrow(fd), bytes, NO_SIGNAL),
         || rustix::io::write(borrow(fd), bytes),
     )?;
     Ok(sent.unwrap_or(0))
@@ -107,7 +108,7 @@ pub(crate) fn send_vectored(
         calls,
         || {
             let mut control = SendAncillaryBuffer::default();
-            rustix::net::sendmsg(borrow(fd), slices, &mut control, SendFlags::NOSIGNAL)
+            rustix::net::sendmsg(borrow(fd), slices, &mut control, NO_SIGNAL)
         },
         || rustix::io::writev(borrow(fd), slices),
     )?;
