@@ -1,6 +1,9 @@
 //! What waits in a write buffer.
 
-use crate::raw::bytes::SharedBytes;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+
+use crate::raw::bytes::{Buffer, SharedBytes};
 
 /// Bytes to send: lent by an immutable `bytes` object, or copied from anything that may change.
 pub enum Chunk {
@@ -16,6 +19,33 @@ impl AsRef<[u8]> for Chunk {
         match self {
             Self::Shared(bytes) => bytes.as_ref(),
             Self::Copied(bytes) => bytes,
+        }
+    }
+}
+
+impl Chunk {
+    /// Takes the bytes of a bytes-like object: shared if they cannot change, else copied. `None`
+    /// for an object of another kind.
+    ///
+    /// # Errors
+    /// `BufferError` for a view that has no bytes to give.
+    pub fn of(data: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        if let Some(bytes) = SharedBytes::new(data) {
+            return Ok(Some(Self::Shared(bytes)));
+        }
+        let is_bytes_like = data.is_instance_of::<PyByteArray>()
+            || data.is_instance_of::<PyMemoryView>()
+            || data.is_instance_of::<PyBytes>();
+        if !is_bytes_like {
+            return Ok(None);
+        }
+        // A view that is not contiguous has no simple buffer; `bytes` knows how to gather it.
+        match Buffer::readable(data) {
+            Ok(buffer) => Ok(Some(Self::Copied(buffer.to_vec()))),
+            Err(_) => {
+                let bytes = data.py().get_type::<PyBytes>().call1((data,))?;
+                Ok(SharedBytes::new(&bytes).map(Self::Shared))
+            }
         }
     }
 }

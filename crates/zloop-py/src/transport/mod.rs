@@ -6,6 +6,7 @@
 //! | `reading` | from readiness to `data_received` or `buffer_updated` |
 //! | `writing` | `write` and its like, gathering, flow control |
 //! | `lifecycle` | from `connection_made` to `connection_lost` |
+//! | `chunk`, `flow` | what waits to be sent, and the limits of flow control |
 //! | `protocol` | the protocol's methods, looked up once |
 //! | `listener` | accepting connections |
 //! | `address` | socket addresses as Python has them |
@@ -14,6 +15,7 @@
 mod address;
 mod chunk;
 mod creation;
+mod flow;
 mod lifecycle;
 mod listener;
 mod protocol;

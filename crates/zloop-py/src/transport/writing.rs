@@ -1,18 +1,18 @@
 //! `write` and its like, gathering, and flow control.
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyByteArray, PyMemoryView};
-use zloop_net::{FlowEvent, FlushOutcome, WriteLimits};
+use zloop_net::{FlowEvent, FlushOutcome};
 
 use super::StreamTransport;
 use super::chunk::Chunk;
+use super::flow;
 use super::stream_transport::not_bytes;
 use crate::errors::os_error;
 use crate::event_loop::is_fatal;
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
-use crate::raw::bytes::{Buffer, SharedBytes};
+use crate::raw::bytes::Buffer;
 use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
@@ -35,27 +35,6 @@ pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilde
         .method(c"_make_empty_waiter", make_empty_waiter, c"_make_empty_waiter($self)\n--\n\nA future that is set when nothing waits to be sent.")
         .method(c"_reset_empty_waiter", reset_empty_waiter, c"_reset_empty_waiter($self)\n--\n\nAllow writing again.")
         .getter(c"_protocol_paused", |transport, py| Ok(Object::boolean(py, transport.protocol_paused.get())))
-}
-
-/// Bytes to send: shared if they cannot change, else copied. `None` for what is no bytes.
-fn chunk(data: &Bound<'_, PyAny>) -> PyResult<Option<Chunk>> {
-    if let Some(bytes) = SharedBytes::new(data) {
-        return Ok(Some(Chunk::Shared(bytes)));
-    }
-    let is_bytes_like = data.is_instance_of::<PyByteArray>()
-        || data.is_instance_of::<PyMemoryView>()
-        || data.is_instance_of::<PyBytes>();
-    if !is_bytes_like {
-        return Ok(None);
-    }
-    // A view that is not contiguous has no simple buffer; `bytes` knows how to gather it.
-    match Buffer::readable(data) {
-        Ok(buffer) => Ok(Some(Chunk::Copied(buffer.to_vec()))),
-        Err(_) => {
-            let bytes = data.py().get_type::<PyBytes>().call1((data,))?;
-            Ok(SharedBytes::new(&bytes).map(Chunk::Shared))
-        }
-    }
 }
 
 impl Instance<StreamTransport> {
@@ -201,7 +180,7 @@ fn write(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Argum
             [None] => return Err(PyTypeError::new_err("write() missing 1 required positional argument: 'data'")),
         },
     };
-    let Some(chunk) = chunk(&data)? else { return Err(not_bytes(&data)) };
+    let Some(chunk) = Chunk::of(&data)? else { return Err(not_bytes(&data)) };
     transport.check_writable()?;
     if chunk.as_ref().is_empty() {
         return Ok(Object::none(py));
@@ -222,7 +201,7 @@ fn writelines(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: 
     let mut chunks = Vec::new();
     for data in list.try_iter()? {
         let data = data?;
-        match chunk(&data)? {
+        match Chunk::of(&data)? {
             Some(chunk) => chunks.push(chunk),
             None => {
                 // Raises the TypeError that asyncio's memoryview() raises.
@@ -270,8 +249,8 @@ fn get_write_buffer_size(transport: &Instance<StreamTransport>, py: Python<'_>, 
 }
 
 fn get_write_buffer_limits(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    let WriteLimits { high, low } = transport.stream.borrow().write_limits();
-    Ok(Object::from((low, high).into_pyobject(py)?))
+    let limits = transport.stream.borrow().write_limits();
+    flow::to_python(py, limits)
 }
 
 fn set_write_buffer_limits(
@@ -279,18 +258,8 @@ fn set_write_buffer_limits(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
-    let number = |value: Option<Borrowed<'_, '_, PyAny>>| -> PyResult<Option<i64>> {
-        value.filter(|value| !value.is_none()).map(|value| value.extract()).transpose()
-    };
-    let (high, low) = (number(high)?, number(low)?);
-    let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
-    let low = low.unwrap_or(high / 4);
-    if !(high >= low && low >= 0) {
-        return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
-    }
+    let limits = flow::limits_of(py, &arguments)?;
     transport.flush_if_possible(py)?;
-    let limits = WriteLimits { high: high as usize, low: low as usize };
     transport.stream.borrow_mut().set_write_limits(limits);
     transport.update_flow(py)?;
     Ok(Object::none(py))
