@@ -42,3 +42,46 @@ pub(crate) fn send_batch(fd: RawFd, datagrams: &[Outgoing<'_>]) -> io::Result<us
     }
     Ok(datagrams.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+    use crate::address::PeerAddress;
+
+    #[test]
+    fn one_by_one_is_as_good_as_at_once() {
+        let (near, far) = UnixDatagram::pair().expect("a pair");
+        far.set_nonblocking(true).expect("a non-blocking socket");
+        let outgoing = [&b"one"[..], b"", b"three"].map(|bytes| Outgoing { bytes, peer: None });
+        assert_eq!(send_batch(near.as_raw_fd(), &outgoing).expect("a batch"), 3);
+
+        let mut rooms = [0; 32];
+        let mut received = Vec::new();
+        let mut receive = |room_size| {
+            received.clear();
+            let rooms = rooms.chunks_exact_mut(room_size);
+            receive_batch(far.as_raw_fd(), rooms, &mut received)?;
+            Ok(received
+                .iter()
+                .map(|datagram| datagram.len)
+                .collect::<Vec<_>>())
+        };
+        assert_eq!(receive(16).expect("a batch"), [3, 0]);
+        assert_eq!(receive(16).expect("a batch"), [5]);
+        let error: io::Error = receive(16).expect_err("nothing is left");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_ends_a_batch() {
+        let (near, _far) = UnixDatagram::pair().expect("a pair");
+        let outgoing =
+            [None, Some(&PeerAddress::Unknown)].map(|peer| Outgoing { bytes: b"x", peer });
+        assert_eq!(send_batch(near.as_raw_fd(), &outgoing).expect("a batch"), 1);
+        assert!(send_batch(near.as_raw_fd(), &outgoing[1..]).is_err());
+    }
+}

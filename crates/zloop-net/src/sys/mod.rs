@@ -5,9 +5,8 @@
 mod accept;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod batch;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-#[path = "batch_portable.rs"]
-mod batch;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+mod batch_portable;
 mod connect;
 mod create;
 mod datagram;
@@ -17,7 +16,10 @@ mod transfer;
 use std::os::fd::{BorrowedFd, RawFd};
 
 pub(crate) use accept::accept;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use batch::{receive_batch, send_batch};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use batch_portable::{receive_batch, send_batch};
 pub(crate) use connect::{connect, connect_result};
 pub(crate) use create::{pipe, socket, socket_pair};
 pub(crate) use datagram::{receive_from, send_datagram, send_to};
