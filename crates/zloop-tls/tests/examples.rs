@@ -1,0 +1,142 @@
+//! The example runs, and does what it says.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+const HOST: &str = "localhost";
+
+/// Examples are built beside the tests, one folder up.
+fn example(name: &str) -> Command {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(name);
+    assert!(
+        path.exists(),
+        "no {}: build the examples first",
+        path.display()
+    );
+    Command::new(path)
+}
+
+struct Server {
+    process: Child,
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+    folder: PathBuf,
+}
+
+impl Server {
+    fn start() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let folder = std::env::temp_dir().join(format!("zloop-tls-echo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("chain.pem"), certificate.pem()).unwrap();
+        std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+
+        let mut process = example("tls_echo")
+            .args([folder.join("chain.pem"), folder.join("key.pem"), "0".into()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap()
+            .parse()
+            .unwrap();
+
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        let config = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self {
+            process,
+            address,
+            config: Arc::new(config),
+            folder,
+        }
+    }
+
+    fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
+        let tls =
+            ClientConnection::new(Arc::clone(&self.config), HOST.try_into().unwrap()).unwrap();
+        StreamOwned::new(tls, TcpStream::connect(self.address).unwrap())
+    }
+
+    fn echoes(&self, message: &[u8]) {
+        let mut stream = self.connect();
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        let mut echo = vec![0; 100_000];
+        for part in message.chunks(echo.len()) {
+            stream.write_all(part).unwrap();
+            stream.read_exact(&mut echo[..part.len()]).unwrap();
+            assert!(echo[..part.len()] == *part);
+        }
+        stream.conn.send_close_notify();
+        let mut rest = Vec::new();
+        stream
+            .read_to_end(&mut rest)
+            .expect("the server answers close_notify by its own");
+        assert!(rest.is_empty());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn tls_echo() {
+    let server = Server::start();
+    server.echoes(b"hello");
+    server.echoes(b"");
+
+    // Those who leave in the middle, who do not speak TLS and who never read disturb nobody.
+    drop(TcpStream::connect(server.address).unwrap());
+    let mut half = server.connect();
+    half.conn.write_tls(&mut half.sock).unwrap();
+    drop(half);
+    let mut plain = TcpStream::connect(server.address).unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut never_reads = server.connect();
+    never_reads.write_all(b"hello").unwrap();
+    never_reads.sock.set_nonblocking(true).unwrap();
+    while never_reads.write_all(&[1; 10_000]).is_ok() {}
+
+    let much: Vec<u8> = (0..4_000_000_u32)
+        .map(|number| (number % 251) as u8)
+        .collect();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| server.echoes(&much));
+        }
+    });
+}
+
+#[test]
+fn tls_echo_without_arguments() {
+    let output = example("tls_echo").output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
+}
