@@ -334,3 +334,17 @@ fn a_borrowed_descriptor_stays_open() {
     far.read_to_string(&mut received).expect("a read");
     assert_eq!(received, "borrowed and open");
 }
+
+#[test]
+fn a_released_descriptor_has_a_new_owner() {
+    let (mut near, mut far) = with_peer();
+    let owner = near.release_descriptor().expect("the stream owned it");
+    assert_eq!(owner.as_raw_fd(), near.as_raw_fd());
+    assert!(near.release_descriptor().is_none());
+    near.write(b"still connected".to_vec());
+    near.flush().expect("a flush");
+    drop(near);
+    far.read_exact(&mut [0; 15]).expect("a read");
+    drop(owner);
+    assert_eq!(far.read(&mut [0]).expect("the end"), 0);
+}
