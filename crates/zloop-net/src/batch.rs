@@ -82,8 +82,19 @@ impl ReceiveBatch {
     ///
     /// As [`recv_from`](crate::udp::recv_from).
     pub fn receive(&mut self, socket: &impl AsRawFd) -> io::Result<usize> {
+        self.receive_up_to(MAX_BATCH, socket)
+    }
+
+    /// Takes no more than `count` datagrams, at least one; else as [`receive`](Self::receive). Room
+    /// that is not offered costs nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_from`](crate::udp::recv_from).
+    pub fn receive_up_to(&mut self, count: usize, socket: &impl AsRawFd) -> io::Result<usize> {
         self.received.clear();
-        let rooms = self.bytes.chunks_exact_mut(self.size);
+        let count = count.clamp(1, self.bytes.len() / self.size);
+        let rooms = self.bytes[..count * self.size].chunks_exact_mut(self.size);
         sys::receive_batch(socket.as_raw_fd(), rooms, &mut self.received)?;
         Ok(self.received.len())
     }
