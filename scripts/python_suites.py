@@ -27,7 +27,7 @@ def python_suites(tests: Environment) -> list[Suite]:
     return [
         Suite(
             f"Python tests on CPython {VERSION}",
-            [tests.python, "-X", "dev", "-m", "pytest", "-q", f"--junit-xml={junit}"],
+            [tests.python, "-m", "pytest", "-q", f"--junit-xml={junit}"],
             budget=420,
             read_totals=from_junit(junit),
         ),
