@@ -8,8 +8,8 @@ import functools
 import itertools
 import os
 import socket
-import sys
 import ssl as ssl_module
+import sys
 from asyncio.log import logger
 from collections.abc import Callable
 from typing import Any

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from asyncio import coroutines
 
 from ._connect import Connecting
 from ._lifecycle import Lifecycle
@@ -22,7 +21,7 @@ class Loop(Lifecycle, TaskFactories, Connecting, Serving, FileSending):
 
     def __init__(self) -> None:
         super().__init__()
-        self.set_debug(_wants_debug())
+        self.set_debug(coroutines._is_debug_mode())  # type: ignore[attr-defined]
 
 
 def new_event_loop() -> Loop:
@@ -39,10 +38,3 @@ def new_event_loop() -> Loop:
 
 
 new_event_loop.__module__ = "zloop"
-
-
-def _wants_debug() -> bool:
-    """Whether the interpreter was started so that asyncio's debug mode is on."""
-    return sys.flags.dev_mode or (
-        not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
-    )
