@@ -1,7 +1,7 @@
 //! Pipes, and telling them from what is none.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags};
 
@@ -57,4 +57,16 @@ pub fn set_nonblocking(fd: impl AsFd, nonblocking: bool) -> io::Result<()> {
         rustix::fs::fcntl_setfl(&fd, after)?;
     }
     Ok(())
+}
+
+/// Another descriptor of the same open file, closed on `exec`.
+///
+/// # Errors
+///
+/// When the system is out of descriptors.
+pub fn duplicate(descriptor: &impl AsRawFd) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(
+        sys::borrow(descriptor.as_raw_fd()),
+        0,
+    )?)
 }

@@ -8,7 +8,7 @@ use crate::event_loop::EventLoop;
 use crate::handles::{Handle, TimerHandle};
 use crate::raw::class::NativeClass;
 use crate::raw::object::Object;
-use crate::transport::StreamTransport;
+use crate::transport::{DatagramTransport, ReadPipeTransport, StreamTransport, WritePipeTransport};
 
 /// Classes and functions that the engine calls, and names that it passes.
 pub struct Imports {
@@ -18,6 +18,12 @@ pub struct Imports {
     pub timer_handle: NativeClass<TimerHandle>,
     /// `zloop._transport.StreamTransport`, the Python subclass of the native one.
     pub stream_transport: NativeClass<StreamTransport>,
+    /// `zloop._datagram_transport.DatagramTransport`.
+    pub datagram_transport: NativeClass<DatagramTransport>,
+    /// `zloop._pipe_transports.ReadPipeTransport`.
+    pub read_pipe_transport: NativeClass<ReadPipeTransport>,
+    /// `zloop._pipe_transports.WritePipeTransport`.
+    pub write_pipe_transport: NativeClass<WritePipeTransport>,
     /// `asyncio.Future`.
     pub future: Object,
     /// `asyncio.Task`.
@@ -60,6 +66,9 @@ pub struct Classes {
     handle: NativeClass<Handle>,
     timer_handle: NativeClass<TimerHandle>,
     stream_transport: NativeClass<StreamTransport>,
+    datagram_transport: NativeClass<DatagramTransport>,
+    read_pipe_transport: NativeClass<ReadPipeTransport>,
+    write_pipe_transport: NativeClass<WritePipeTransport>,
 }
 
 impl Classes {
@@ -74,11 +83,17 @@ impl Classes {
             handle: Handle::class(module)?,
             timer_handle: TimerHandle::class(module)?,
             stream_transport: StreamTransport::class(module)?,
+            datagram_transport: DatagramTransport::class(module)?,
+            read_pipe_transport: ReadPipeTransport::class(module)?,
+            write_pipe_transport: WritePipeTransport::class(module)?,
         };
         module.add("EventLoop", event_loop.bind(py))?;
         module.add("Handle", classes.handle.bind(py))?;
         module.add("TimerHandle", classes.timer_handle.bind(py))?;
         module.add("StreamTransport", classes.stream_transport.bind(py))?;
+        module.add("DatagramTransport", classes.datagram_transport.bind(py))?;
+        module.add("ReadPipeTransport", classes.read_pipe_transport.bind(py))?;
+        module.add("WritePipeTransport", classes.write_pipe_transport.bind(py))?;
         // Set already if the module was imported before; those classes stay the ones in use.
         let _ = CLASSES.set(py, classes);
         Ok(())
@@ -104,12 +119,21 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
     };
     let asyncio = py.import("asyncio")?;
     let handles = py.import("zloop._handles")?;
-    let stream_transport = py.import("zloop._transport")?.getattr("StreamTransport")?.cast_into::<PyType>()?;
+    let class = |module: &str, name: &str| -> PyResult<Bound<'_, PyType>> {
+        Ok(py.import(module)?.getattr(name)?.cast_into::<PyType>()?)
+    };
+    let stream_transport = class("zloop._transport", "StreamTransport")?;
+    let datagram_transport = class("zloop._datagram_transport", "DatagramTransport")?;
+    let read_pipe_transport = class("zloop._pipe_transports", "ReadPipeTransport")?;
+    let write_pipe_transport = class("zloop._pipe_transports", "WritePipeTransport")?;
     let event_loop = PyString::intern(py, "loop");
     Ok(Imports {
         handle: classes.handle.subclass(classes.handle.bind(py))?,
         timer_handle: classes.timer_handle.subclass(classes.timer_handle.bind(py))?,
         stream_transport: classes.stream_transport.subclass(&stream_transport)?,
+        datagram_transport: classes.datagram_transport.subclass(&datagram_transport)?,
+        read_pipe_transport: classes.read_pipe_transport.subclass(&read_pipe_transport)?,
+        write_pipe_transport: classes.write_pipe_transport.subclass(&write_pipe_transport)?,
         future: Object::from(asyncio.getattr("Future")?),
         task: Object::from(asyncio.getattr("Task")?),
         buffered_protocol: asyncio.getattr("BufferedProtocol")?.cast_into::<PyType>()?.unbind(),

@@ -48,9 +48,9 @@ class StreamTransport(_zloop.StreamTransport):
             parts.append(state)
         parts.append(f"fd={self._sock_fd}")
         if not self._loop.is_closed() and state != "closed":
-            parts.append(f"read={_polling(is_polled_for_reading)}")
+            parts.append(f"read={polling(is_polled_for_reading)}")
             size = self.get_write_buffer_size()
-            parts.append(f"write=<{_polling(is_polled_for_writing)}, bufsize={size}>")
+            parts.append(f"write=<{polling(is_polled_for_writing)}, bufsize={size}>")
         return f"<{' '.join(parts)}>"
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
@@ -68,5 +68,6 @@ class StreamTransport(_zloop.StreamTransport):
                 server._detach()
 
 
-def _polling(is_polled: bool) -> str:
+def polling(is_polled: bool) -> str:
+    """Say whether the selector waits for something, as `repr` has it."""
     return "polling" if is_polled else "idle"

@@ -17,7 +17,7 @@ use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, Visit};
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
-use crate::transport::{Listener, StreamTransport};
+use crate::transport::{AnyEndpoint, Listener, StreamTransport};
 
 /// Who is told when a descriptor is ready.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub enum Source {
     Watchers(Watchers),
     /// A stream transport.
     Stream(Instance<StreamTransport>),
+    /// A datagram or pipe transport.
+    Endpoint(AnyEndpoint),
     /// A listening socket.
     Listener(Rc<Listener>),
 }
@@ -70,6 +72,7 @@ impl Source {
     pub fn object(&self) -> Option<Object> {
         match self {
             Self::Stream(transport) => Some(transport.as_object().clone()),
+            Self::Endpoint(transport) => Some(transport.as_object().clone()),
             Self::Listener(listener) => Some(listener.socket().clone()),
             Self::Watchers(_) => None,
         }
@@ -86,6 +89,7 @@ impl Source {
                 }
             }
             Self::Stream(transport) => visit.object(transport.as_object()),
+            Self::Endpoint(transport) => visit.object(transport.as_object()),
             Self::Listener(listener) => listener.traverse(visit),
         }
     }
@@ -138,16 +142,21 @@ impl EventLoop {
     fn check_no_transport(&self, py: Python<'_>, fd: RawFd) -> PyResult<()> {
         let transport = self
             .with_reactor(|reactor| match reactor.source(reactor.token_of(fd)?) {
-                Some(Source::Stream(transport)) => Some(transport.clone()),
+                Some(Source::Stream(transport)) if !transport.is_closing() => {
+                    Some(transport.as_object().clone())
+                }
+                Some(Source::Endpoint(transport)) if transport.is_open_socket() => {
+                    Some(transport.as_object().clone())
+                }
                 _ => None,
             })
             .flatten();
         match transport {
-            Some(transport) if !transport.is_closing() => Err(PyRuntimeError::new_err(format!(
+            Some(transport) => Err(PyRuntimeError::new_err(format!(
                 "File descriptor {fd} is used by transport {}",
                 transport.bind(py).repr()?
             ))),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

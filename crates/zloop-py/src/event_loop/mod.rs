@@ -25,6 +25,7 @@ use std::sync::atomic::AtomicBool;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 use zloop_core::{Events, MonotonicClock, Pacer, Reactor, TimerHeap, TimerKey, Waker};
+use zloop_net::udp::{MAX_BATCH, ReceiveBatch};
 
 pub use descriptors::Source;
 pub use ready::{Ready, is_fatal};
@@ -54,6 +55,8 @@ pub struct EventLoop {
     called_from_thread: Arc<AtomicBool>,
     /// Transports whose writes are gathered until the running callback returns.
     unsent: RefCell<Vec<Instance<StreamTransport>>>,
+    /// What batches of datagrams are received into; away while one is handed on.
+    datagram_batch: RefCell<Option<Box<ReceiveBatch>>>,
     /// What reads are made into, shared by all transports.
     read_buffer: RefCell<Box<[u8]>>,
     /// Whether a callback is being run, so that its writes may be gathered.
@@ -80,6 +83,7 @@ impl EventLoop {
             pacer: RefCell::new(Pacer::default()),
             called_from_thread: Arc::new(AtomicBool::new(false)),
             unsent: RefCell::new(Vec::new()),
+            datagram_batch: RefCell::new(None),
             read_buffer: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
             in_callback: Cell::new(false),
             stopping: Cell::new(false),
@@ -139,6 +143,17 @@ impl EventLoop {
     #[inline]
     pub fn with_read_buffer<R>(&self, body: impl FnOnce(&mut [u8]) -> R) -> R {
         body(&mut self.read_buffer.borrow_mut())
+    }
+
+    /// Lends what batches of datagrams are received into.
+    pub fn take_datagram_batch(&self) -> Box<ReceiveBatch> {
+        let batch = self.datagram_batch.take();
+        batch.unwrap_or_else(|| Box::new(ReceiveBatch::new(MAX_BATCH, READ_SIZE)))
+    }
+
+    /// Takes it back.
+    pub fn return_datagram_batch(&self, batch: Box<ReceiveBatch>) {
+        *self.datagram_batch.borrow_mut() = Some(batch);
     }
 
     /// Lends the reactor, unless the loop is closed. `body` runs no Python code.

@@ -9,7 +9,7 @@ use crate::handles::{Handle, TimerHandle};
 use crate::imports::imports;
 use crate::raw::class::{Class, Visit};
 use crate::raw::object::{Instance, Object};
-use crate::transport::{Step, StreamTransport};
+use crate::transport::{AnyEndpoint, EndpointStep, Step, StreamTransport};
 
 /// One thing to run.
 pub enum Ready {
@@ -23,6 +23,8 @@ pub enum Ready {
     Event(Token, Readiness),
     /// The next step in a transport's life.
     Step(Instance<StreamTransport>, Step),
+    /// The next step in the life of a datagram or pipe transport.
+    Endpoint(AnyEndpoint, EndpointStep),
 }
 
 /// Whether an exception ends `run_forever` instead of being reported.
@@ -75,11 +77,13 @@ impl Ready {
                 let source = event_loop.with_reactor(|reactor| reactor.source(token).cloned()).flatten();
                 match source {
                     Some(Source::Stream(transport)) => transport.ready(py, readiness),
+                    Some(Source::Endpoint(transport)) => transport.ready(py, readiness),
                     Some(Source::Listener(listener)) => listener.ready(event_loop, py),
                     Some(Source::Watchers(_)) | None => Ok(()),
                 }
             }
             Self::Step(transport, step) => transport.step(py, step),
+            Self::Endpoint(transport, step) => transport.step(py, step),
         }
     }
 
@@ -89,6 +93,7 @@ impl Ready {
             Self::Handle(handle) | Self::Watcher(handle) => handle.as_object().clone(),
             Self::Timer(handle) => handle.as_object().clone(),
             Self::Step(transport, _) => transport.as_object().clone(),
+            Self::Endpoint(transport, _) => transport.as_object().clone(),
             Self::Event(token, _) => event_loop
                 .with_reactor(|reactor| reactor.source(*token).and_then(Source::object))
                 .flatten()
@@ -107,6 +112,7 @@ impl Ready {
             }
             Self::Timer(handle) => visit.object(handle.as_object()),
             Self::Step(transport, _) => visit.object(transport.as_object()),
+            Self::Endpoint(transport, _) => visit.object(transport.as_object()),
             Self::Event(..) => {}
         }
     }
@@ -116,7 +122,7 @@ impl Ready {
         match self {
             Self::Handle(handle) => handle.scheduled().release(),
             Self::Timer(handle) => handle.release(),
-            Self::Watcher(_) | Self::Event(..) | Self::Step(..) => {}
+            Self::Watcher(_) | Self::Event(..) | Self::Step(..) | Self::Endpoint(..) => {}
         }
     }
 }

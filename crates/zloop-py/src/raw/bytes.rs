@@ -27,6 +27,13 @@ impl SharedBytes {
     }
 }
 
+impl SharedBytes {
+    /// The object itself.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+}
+
 impl AsRef<[u8]> for SharedBytes {
     #[inline]
     fn as_ref(&self) -> &[u8] {

@@ -130,6 +130,25 @@ pub fn call1(py: Python<'_>, callable: &Object, argument: &Object) -> PyResult<O
     }
 }
 
+/// Calls `callable` with two arguments.
+///
+/// # Errors
+/// What the callable raises.
+#[inline]
+pub fn call2(py: Python<'_>, callable: &Object, first: &Object, second: &Object) -> PyResult<Object> {
+    // SAFETY: live objects on an attached thread; the scratch slot is ours to lend.
+    unsafe {
+        let mut places = [std::ptr::null_mut(), first.as_ptr(), second.as_ptr()];
+        let result = ffi::PyObject_Vectorcall(
+            callable.as_ptr(),
+            places.as_mut_ptr().add(1),
+            2 | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+            std::ptr::null_mut(),
+        );
+        Object::from_owned(py, result)
+    }
+}
+
 /// Calls `callable` with arguments of which the last are named by the tuple `names`.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use crate::raw::bytes::{Buffer, SharedBytes};
+use crate::raw::object::Object;
 
 /// Bytes to send: lent by an immutable `bytes` object, or copied from anything that may change.
 pub enum Chunk {
@@ -24,6 +25,14 @@ impl AsRef<[u8]> for Chunk {
 }
 
 impl Chunk {
+    /// The bytes as a Python object.
+    pub fn to_python(&self, py: Python<'_>) -> Object {
+        match self {
+            Self::Shared(bytes) => bytes.object().clone(),
+            Self::Copied(bytes) => Object::from(PyBytes::new(py, bytes)),
+        }
+    }
+
     /// Takes the bytes of a bytes-like object: shared if they cannot change, else copied. `None`
     /// for an object of another kind.
     ///

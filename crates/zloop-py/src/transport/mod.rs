@@ -1,4 +1,4 @@
-//! Stream transports over zloop-net, and the accepting of connections.
+//! Transports over zloop-net, and the accepting of connections.
 //!
 //! | file | what is in it |
 //! | --- | --- |
@@ -10,20 +10,39 @@
 //! | `protocol` | the protocol's methods, looked up once |
 //! | `listener` | accepting connections |
 //! | `address` | socket addresses as Python has them |
+//! | `endpoint` | what datagram and pipe transports share |
+//! | `datagram` | transports over datagram sockets |
+//! | `pipe` | transports over the ends of pipes |
 //! | `creation` | the loop's methods that make transports and listeners |
 
 mod address;
 mod chunk;
 mod creation;
+mod datagram;
+mod endpoint;
 mod flow;
 mod lifecycle;
 mod listener;
+mod pipe;
 mod protocol;
 mod reading;
 mod stream_transport;
 mod writing;
 
-pub use creation::add_loop_methods;
+pub use datagram::DatagramTransport;
+pub use endpoint::{AnyEndpoint, Step as EndpointStep};
 pub use lifecycle::Step;
 pub use listener::Listener;
+pub use pipe::{ReadPipeTransport, WritePipeTransport};
 pub use stream_transport::StreamTransport;
+
+use crate::event_loop::EventLoop;
+use crate::raw::class::ClassBuilder;
+
+/// After this many writes to a lost connection, each one is logged.
+const LOG_THRESHOLD: u32 = 5;
+
+/// Adds the methods that make transports and listeners to the loop's class.
+pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
+    endpoint::add_loop_methods(creation::add_loop_methods(builder))
+}

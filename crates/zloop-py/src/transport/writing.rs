@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use zloop_net::{FlowEvent, FlushOutcome};
 
-use super::StreamTransport;
+use super::{LOG_THRESHOLD, StreamTransport};
 use super::chunk::Chunk;
 use super::flow;
 use super::stream_transport::not_bytes;
@@ -19,9 +19,6 @@ use crate::raw::object::{Instance, Object};
 
 /// Writes are gathered up to this many bytes; more goes out at once.
 const GATHER_LIMIT: usize = 64 * 1024;
-
-/// After this many writes to a lost connection, each one is logged.
-const LOG_THRESHOLD: u32 = 5;
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
     builder

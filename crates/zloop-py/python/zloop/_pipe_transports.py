@@ -1,0 +1,53 @@
+"""Pipe transports: what Python code asks of them once a pipe."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from . import _zloop
+from ._transport import polling
+
+
+class ReadPipeTransport(_zloop.ReadPipeTransport):
+    """Reads from a pipe, a FIFO, a socket or a terminal."""
+
+    def __repr__(self) -> str:
+        state, reads, _ = self._state()
+        details = [polling(reads)] if state != "closed" else ["closed"]
+        return _describe(self, state, details)
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        _close_if_open(self, _warn)
+
+
+class WritePipeTransport(_zloop.WritePipeTransport):
+    """Writes to a pipe, a FIFO, a socket or a terminal."""
+
+    def __repr__(self) -> str:
+        state, _, writes = self._state()
+        details = ["closed"]
+        if state != "closed":
+            details = [polling(writes), f"bufsize={self.get_write_buffer_size()}"]
+        return _describe(self, state, details)
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        _close_if_open(self, _warn)
+
+
+type PipeTransport = ReadPipeTransport | WritePipeTransport
+
+
+def _describe(transport: PipeTransport, state: str, details: list[str]) -> str:
+    parts = [type(transport).__name__]
+    if state != "open":
+        parts.append(state)
+    parts.append(f"fd={transport._fileno}")
+    return f"<{' '.join([*parts, *details])}>"
+
+
+def _close_if_open(transport: PipeTransport, warn: Any) -> None:
+    pipe = transport._owner
+    if pipe is not None:
+        warn(f"unclosed transport {transport!r}", ResourceWarning, source=transport)
+        pipe.close()
