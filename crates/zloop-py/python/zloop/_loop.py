@@ -5,13 +5,23 @@ from __future__ import annotations
 from asyncio import coroutines
 
 from ._connect import Connecting
+from ._datagrams import DatagramEndpoints
 from ._lifecycle import Lifecycle
 from ._sendfile import FileSending
 from ._serve import Serving
+from ._subprocess import Subprocesses
 from ._tasks import TaskFactories
 
 
-class Loop(Lifecycle, TaskFactories, Connecting, Serving, FileSending):
+class Loop(
+    Lifecycle,
+    TaskFactories,
+    Connecting,
+    Serving,
+    DatagramEndpoints,
+    Subprocesses,
+    FileSending,
+):
     """An asyncio event loop whose engine is native.
 
     Make one with `zloop.new_event_loop`, or let `zloop.run`, `asyncio.run` or `asyncio.Runner` do.
