@@ -1,0 +1,117 @@
+"""One child process: its end, and signals to it and to nobody else.
+
+A pidfd refers to one process for ever, while its number may be another's once it was reaped. It is
+readable when the process has ended, so the loop waits for it as for any descriptor. Where the
+system has no pidfds or none to spare, a thread waits.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from asyncio.log import logger
+from collections.abc import Callable
+from typing import Any
+
+from ._base import LoopBase
+
+_CODE_IF_UNKNOWN = 255
+
+
+class ChildProcess:
+    """A child that `subprocess.Popen` has started; `exited` is told of its return code, once."""
+
+    def __init__(
+        self,
+        loop: LoopBase,
+        process: subprocess.Popen[bytes],
+        exited: Callable[[int], None],
+    ) -> None:
+        self._loop = loop
+        self._process = process
+        # Until it was told.
+        self._exited: Callable[[int], None] | None = exited
+        self._pidfd = _open_pidfd(process.pid)
+        if self._pidfd is None:
+            threading.Thread(
+                target=self._wait_on_thread, name=f"zloop-waits-{process.pid}", daemon=True
+            ).start()
+        else:
+            loop._add_reader(self._pidfd, self._reap)
+
+    def send_signal(self, number: int) -> None:
+        """Signal the process, unless it was reaped."""
+        if self._process.returncode is not None:
+            return
+        try:
+            if self._pidfd is None:
+                # Reaps it first if it has ended, so that the number is still its own.
+                self._process.send_signal(number)
+            else:
+                signal.pidfd_send_signal(self._pidfd, number)
+        except ProcessLookupError:
+            pass  # It has ended; the loop will hear of it.
+
+    def forget(self) -> None:
+        """Stop waiting: the loop is closed."""
+        pidfd, self._pidfd = self._pidfd, None
+        if pidfd is not None:
+            os.close(pidfd)
+
+    def __del__(self) -> None:
+        self.forget()
+
+    def _reap(self) -> None:
+        pidfd = self._pidfd
+        if pidfd is None:
+            code = self._wait(os.P_PID, self._process.pid)
+        else:
+            self._loop._remove_reader(pidfd)
+            code = self._wait(os.P_PIDFD, pidfd)
+            self.forget()
+        exited, self._exited = self._exited, None
+        if exited is not None:
+            exited(code)
+
+    def _wait(self, kind: int, identity: int) -> int:
+        """Take the return code of the process, which has ended."""
+        try:
+            result = os.waitid(kind, identity, os.WEXITED)  # type: ignore[call-overload]
+        except ChildProcessError:
+            if self._process.returncode is not None:
+                return self._process.returncode
+            logger.warning(
+                "child process pid %d exit status already read:  will report returncode 255",
+                self._process.pid,
+            )
+            return _CODE_IF_UNKNOWN
+        return return_code(result)
+
+    def _wait_on_thread(self) -> None:
+        try:
+            # Leaves it unreaped, so that its number stays its own until the loop reaps it.
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            pass
+        try:
+            self._loop.call_soon_threadsafe(self._reap)
+        except RuntimeError:
+            # The loop is closed: nobody else will reap it.
+            self._process.poll()
+
+
+def return_code(result: Any) -> int:
+    """What `subprocess` makes of the way a process ended: the negative number of a signal."""
+    status: int = result.si_status
+    return status if result.si_code == os.CLD_EXITED else -status
+
+
+def _open_pidfd(pid: int) -> int | None:
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
