@@ -7,25 +7,8 @@ from asyncio.log import logger
 from typing import Any
 
 from ._executors import Executors
+from ._literals import literal_info, local_answer
 from ._types import Address, AddressInfo
-
-_stdlib_getaddrinfo = socket.getaddrinfo
-
-# With these, an address literal never leads to a lookup.
-_LOCAL_FLAGS = (
-    socket.AI_PASSIVE
-    | socket.AI_CANONNAME
-    | socket.AI_NUMERICHOST
-    | socket.AI_NUMERICSERV
-    | socket.AI_V4MAPPED
-    | socket.AI_ALL
-    | socket.AI_ADDRCONFIG
-)
-
-_PROTOCOLS = {
-    socket.SOCK_STREAM: socket.IPPROTO_TCP,
-    socket.SOCK_DGRAM: socket.IPPROTO_UDP,
-}
 
 
 class NameResolution(Executors):
@@ -42,16 +25,16 @@ class NameResolution(Executors):
         flags: int = 0,
     ) -> list[AddressInfo]:
         """Answer as `socket.getaddrinfo` does, without blocking the loop."""
-        lookup: Any = self._getaddrinfo_debug if self.get_debug() else socket.getaddrinfo
-        if (
-            socket.getaddrinfo is _stdlib_getaddrinfo
-            and _is_local_question(host, port, flags)
-            and not self._executor_shutdown_called
-        ):
+        question = (host, port, family, type, proto, flags)
+        lookup: Any = socket.getaddrinfo
+        if self.get_debug():
+            lookup = self._getaddrinfo_debug
+        elif not self._executor_shutdown_called:
             self._check_closed()
-            answer: list[AddressInfo] = lookup(host, port, family, type, proto, flags)
-            return answer
-        return await self._run_in_resolver(lookup, host, port, family, type, proto, flags)
+            answer = local_answer(*question)
+            if answer is not None:
+                return answer
+        return await self._run_in_resolver(lookup, *question)
 
     async def getnameinfo(self, sockaddr: Address, flags: int = 0) -> tuple[str, str]:
         """Answer as `socket.getnameinfo` does, without blocking the loop."""
@@ -94,61 +77,3 @@ class NameResolution(Executors):
         return await self.getaddrinfo(
             host, port, family=family, type=type, proto=proto, flags=flags
         )
-
-
-def literal_info(
-    host: Any,
-    port: Any,
-    family: int,
-    type: int,
-    proto: int,
-    flow_label: int = 0,
-    scope_id: int = 0,
-) -> AddressInfo | None:
-    """Return what to connect or bind to where `host` is an address and `port` a number."""
-    if host is None or proto not in (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP):
-        return None
-    protocol = _PROTOCOLS.get(type)  # type: ignore[call-overload]
-    if protocol is None:
-        return None
-    try:
-        number = int(port or 0)
-    except (TypeError, ValueError):
-        return None
-    if isinstance(host, bytes):
-        host = host.decode("idna")
-    actual = _literal_family(host)
-    if actual is None or family not in (socket.AF_UNSPEC, actual):
-        return None
-    if actual == socket.AF_INET6:
-        return actual, type, protocol, "", (host, number, flow_label, scope_id)
-    return actual, type, protocol, "", (host, number)
-
-
-def _is_local_question(host: Any, port: Any, flags: Any) -> bool:
-    """Tell whether answering needs neither a name service nor the list of services."""
-    if not isinstance(flags, int) or flags & ~_LOCAL_FLAGS:
-        return False
-    if isinstance(port, str | bytes):
-        if port and not (port.isascii() and port.isdigit()):
-            return False
-    elif port is not None and not isinstance(port, int):
-        return False
-    if isinstance(host, bytes):
-        try:
-            host = host.decode("ascii")
-        except UnicodeDecodeError:
-            return False
-    return host is None or (isinstance(host, str) and _literal_family(host) is not None)
-
-
-def _literal_family(host: str) -> socket.AddressFamily | None:
-    """The family of an address in its strict form, without a zone; None for anything else."""
-    if "%" in host:
-        return None
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.inet_pton(family, host)
-    except (OSError, ValueError):
-        return None
-    return family
