@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rcgen::{CertificateParams, KeyPair};
+use rustls::client::Resumption;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use zloop_tls::{
     Acceptor, ClientSettings, Connection, Connector, Identity, Options, Roots, RustlsSession,
@@ -55,9 +56,10 @@ impl Credentials {
             .unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(chain[0].clone()).unwrap();
-        let client = ClientConfig::builder()
+        let mut client = ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        client.resumption = Resumption::disabled();
         let server = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(chain, key)

@@ -53,6 +53,6 @@ pub use self::engine::{RustlsError, RustlsSession, VerifyError};
 pub use self::error::Error;
 pub use self::session::{Cipher, Fault, Handshake, Negotiated, Received, Session};
 pub use self::settings::{
-    Acceptor, ClientCertificates, ClientSettings, Connector, Identity, Roots, ServerSettings,
-    SettingsError, Verification, Version,
+    Acceptor, CipherPreference, ClientCertificates, ClientSettings, Connector, Identity, Roots,
+    ServerSettings, SettingsError, Verification, Version,
 };

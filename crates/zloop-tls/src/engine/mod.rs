@@ -14,7 +14,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
 pub use self::error::RustlsError;
-pub(crate) use self::verify_error::SelfSigned;
+pub(crate) use self::verify_error::Refusal;
 pub use self::verify_error::VerifyError;
 
 use self::inbound::Inbound;

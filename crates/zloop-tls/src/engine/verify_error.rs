@@ -55,13 +55,14 @@ impl From<CertificateError> for VerifyError {
             E::NotValidForName => Self::new(62, "hostname mismatch"),
             E::NotValidForNameContext { expected, .. } => wrong_name(&expected),
             E::ApplicationVerificationFailure => Self::new(50, "application verification failure"),
-            E::Other(other) => match other.0.downcast_ref::<SelfSigned>() {
-                Some(SelfSigned::Alone) => Self::new(18, "self-signed certificate"),
-                Some(SelfSigned::InChain) => {
-                    Self::new(19, "self-signed certificate in certificate chain")
-                }
-                None => Self::new(1, other.0.to_string()),
-            },
+            E::Other(other) => {
+                let code = match other.0.downcast_ref() {
+                    Some(Refusal::SelfSigned) => 18,
+                    Some(Refusal::SelfSignedInChain) => 19,
+                    Some(Refusal::Authority) | None => 1,
+                };
+                Self::new(code, other.0.to_string())
+            }
             other => Self::new(1, other.to_string()),
         }
     }
@@ -79,11 +80,16 @@ fn wrong_name(expected: &ServerName<'_>) -> VerifyError {
     )
 }
 
-/// An unknown issuer that is the certificate itself, or that the peer sent along.
+/// What rustls has no name of its own for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SelfSigned {
+pub(crate) enum Refusal {
+    /// Nobody vouches for the certificate but itself.
     #[error("self-signed certificate")]
-    Alone,
+    SelfSigned,
+    /// Nobody trusted vouches for the certificate that the chain ends with.
     #[error("self-signed certificate in certificate chain")]
-    InChain,
+    SelfSignedInChain,
+    /// The peer's own certificate is an authority's, which OpenSSL lets pass if it is trusted.
+    #[error("the certificate of a certificate authority, which may not be a peer's own")]
+    Authority,
 }

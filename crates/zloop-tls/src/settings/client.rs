@@ -10,7 +10,10 @@ use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 
 use super::verifier::ServerVerifier;
-use super::{ALL_VERSIONS, Identity, Roots, SettingsError, Version, protocol_versions, provider};
+use super::{
+    ALL_VERSIONS, CipherPreference, Identity, Roots, SettingsError, Version, protocol_versions,
+    provider,
+};
 use crate::RustlsSession;
 
 /// What a TLS client is told.
@@ -42,11 +45,13 @@ pub struct ClientSettings {
     pub versions: RangeInclusive<Version>,
     /// Whether sessions are remembered and taken up again with the same server.
     pub resumption: bool,
+    /// Which cipher suite is taken, if the server leaves it to the client.
+    pub cipher_preference: CipherPreference,
 }
 
 impl Default for ClientSettings {
     /// Full verification, by no authority yet; no own certificate, no ALPN, both versions, with
-    /// resumption.
+    /// resumption, the faster ciphers.
     fn default() -> Self {
         Self {
             verification: Verification::Full,
@@ -55,6 +60,7 @@ impl Default for ClientSettings {
             alpn_protocols: Vec::new(),
             versions: ALL_VERSIONS,
             resumption: true,
+            cipher_preference: CipherPreference::default(),
         }
     }
 }
@@ -79,7 +85,7 @@ impl ClientSettings {
     ///
     /// If the key does not fit the certificate, or no version is allowed.
     pub fn build(&self) -> Result<Connector, SettingsError> {
-        let provider = provider();
+        let provider = provider(self.cipher_preference);
         let verifier = ServerVerifier {
             verification: self.verification,
             roots: self.roots.store(),

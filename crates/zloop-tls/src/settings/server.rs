@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
@@ -12,7 +13,10 @@ use rustls::server::{
 
 use super::resolver::ByServerName;
 use super::verifier::ClientVerifier;
-use super::{ALL_VERSIONS, Identity, Roots, SettingsError, Version, protocol_versions, provider};
+use super::{
+    ALL_VERSIONS, CipherPreference, Identity, Roots, SettingsError, Version, protocol_versions,
+    provider,
+};
 use crate::RustlsSession;
 
 /// What a TLS server is told.
@@ -45,10 +49,13 @@ pub struct ServerSettings {
     /// How many session tickets a TLS 1.3 client gets, to come back with. With 0 no session is
     /// ever resumed, in any version.
     pub session_tickets: usize,
+    /// Which cipher suite is taken, whatever a client prefers.
+    pub cipher_preference: CipherPreference,
 }
 
 impl Default for ServerSettings {
-    /// No certificate yet; no client certificates, no ALPN, both versions, two session tickets.
+    /// No certificate yet; no client certificates, no ALPN, both versions, two session
+    /// tickets, the faster ciphers.
     fn default() -> Self {
         Self {
             identities: Vec::new(),
@@ -57,6 +64,7 @@ impl Default for ServerSettings {
             alpn_protocols: Vec::new(),
             versions: ALL_VERSIONS,
             session_tickets: 2,
+            cipher_preference: CipherPreference::default(),
         }
     }
 }
@@ -81,7 +89,7 @@ impl ServerSettings {
     /// If there is no identity, a key does not fit its certificate, client certificates are asked
     /// for but no authority is trusted, or no version is allowed.
     pub fn build(&self) -> Result<Acceptor, SettingsError> {
-        let provider = provider();
+        let provider = provider(self.cipher_preference);
         if self.identities.is_empty() {
             return Err(SettingsError::NoIdentity);
         }
@@ -90,13 +98,14 @@ impl ServerSettings {
             .iter()
             .map(|identity| identity.certified(&provider).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
-        let verifier = self.client_verifier()?;
+        let verifier = self.client_verifier(&provider)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&protocol_versions(&self.versions)?)
             .map_err(SettingsError::Rustls)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(ByServerName::new(certificates)));
         config.alpn_protocols.clone_from(&self.alpn_protocols);
+        config.ignore_client_order = true;
         config.send_tls13_tickets = self.session_tickets;
         if self.session_tickets == 0 {
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -106,7 +115,10 @@ impl ServerSettings {
         Ok(Acceptor::from(Arc::new(config)))
     }
 
-    fn client_verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, SettingsError> {
+    fn client_verifier(
+        &self,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, SettingsError> {
         if self.client_certificates == ClientCertificates::Ignored {
             return Ok(Arc::new(NoClientAuth));
         }
@@ -115,7 +127,7 @@ impl ServerSettings {
         }
         let roots = self.roots.store();
         let mut builder =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider());
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
         if self.client_certificates == ClientCertificates::Optional {
             builder = builder.allow_unauthenticated();
         }

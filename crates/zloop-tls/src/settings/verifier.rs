@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::Verification;
-use crate::engine::SelfSigned;
+use crate::engine::Refusal;
 
 /// Judges servers by [`Verification`]. In every mode the server has to own its certificate's key.
 #[derive(Debug)]
@@ -129,35 +129,35 @@ impl ClientCertVerifier for ClientVerifier {
     }
 }
 
-/// Says of a certificate that nobody trusted vouches for, whether it vouches for itself.
+/// Says more of a certificate that nobody trusted vouches for, and of an authority's own.
 fn explain(
     error: Error,
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
     roots: &RootCertStore,
 ) -> Error {
-    let unknown_issuer = match &error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
-        Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
-            matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+    let authority = match &error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => false,
+        Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
+            if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+        {
+            true
         }
-        _ => false,
+        _ => return error,
     };
-    let how = if !unknown_issuer {
-        None
-    } else if is_self_signed(end_entity, roots) {
-        Some(SelfSigned::Alone)
+    let refusal = if is_self_signed(end_entity, roots) {
+        Refusal::SelfSigned
+    } else if authority {
+        Refusal::Authority
     } else if intermediates
         .iter()
         .any(|certificate| is_self_signed(certificate, roots))
     {
-        Some(SelfSigned::InChain)
+        Refusal::SelfSignedInChain
     } else {
-        None
+        return error;
     };
-    how.map_or(error, |how| {
-        CertificateError::Other(OtherError(Arc::new(how))).into()
-    })
+    CertificateError::Other(OtherError(Arc::new(refusal))).into()
 }
 
 /// Whether a certificate names itself as its issuer, and is none that is trusted.

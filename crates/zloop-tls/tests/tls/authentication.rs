@@ -158,6 +158,19 @@ fn a_self_signed_certificate_is_believed_only_if_it_is_trusted_itself() {
 }
 
 #[test]
+fn an_authority_is_not_a_server() {
+    let authority = |params: &mut rcgen::CertificateParams| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    };
+    let error = "the certificate of a certificate authority, which may not be a peer's own";
+    let error = wrong(1, error);
+    assert_eq!(
+        judge(&AUTHORITY.issue(HOST, authority), HOST),
+        [error.clone(), error, None]
+    );
+}
+
+#[test]
 fn a_client_that_trusts_nobody_believes_nobody() {
     let client = ClientSettings::default();
     let pair = meet(&client, &server_settings(), HOST);

@@ -9,5 +9,6 @@ mod flow;
 mod handshake;
 mod hostile;
 mod negotiation;
+mod scripted;
 mod settings;
 mod splits;

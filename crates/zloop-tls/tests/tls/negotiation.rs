@@ -1,6 +1,8 @@
 //! What the two sides agree on: certificate, application protocol, version, an earlier session.
 
-use zloop_tls::{ClientSettings, Connector, Identity, ServerSettings, SettingsError, Version};
+use zloop_tls::{
+    CipherPreference, ClientSettings, Connector, Identity, ServerSettings, SettingsError, Version,
+};
 
 use crate::bench::{Node, Note, Pair};
 use crate::certificates::{AUTHORITY, HOST, client_settings, connector, server_settings};
@@ -161,6 +163,24 @@ fn a_range_without_versions_is_refused() {
         ..client_settings()
     };
     assert!(matches!(client.build(), Err(SettingsError::NoVersion)));
+}
+
+#[test]
+fn the_server_prefers_among_the_cipher_suites_in_common() {
+    for (preference, bits) in [
+        (CipherPreference::Speed, 128),
+        (CipherPreference::Strength, 256),
+    ] {
+        for version in [Version::Tls12, Version::Tls13] {
+            let server = ServerSettings {
+                cipher_preference: preference,
+                versions: version..=version,
+                ..server_settings()
+            };
+            let pair = meet(&client_settings(), &server);
+            assert_eq!(pair.client.negotiated().cipher.unwrap().secret_bits, bits);
+        }
+    }
 }
 
 /// Connects twice, and says whether each time was a resumption.
