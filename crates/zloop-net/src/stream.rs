@@ -277,7 +277,9 @@ impl<C: AsRef<[u8]>> Stream<C> {
     /// Closes and drops what is not sent.
     pub fn abort(&mut self) {
         self.reading = Reading::Ended;
-        self.writing = Writing::EofSent;
+        if self.writing == Writing::EofRequested {
+            self.writing = Writing::EofSent;
+        }
         self.life = Life::Closed;
         self.blocked = false;
         self.flow.forget();

@@ -10,7 +10,9 @@ pub fn os_error(py: Python<'_>, error: &io::Error) -> PyErr {
     let Some(number) = error.raw_os_error() else {
         return PyOSError::new_err(error.to_string());
     };
-    let text = py.import("os").and_then(|os| os.call_method1("strerror", (number,)));
+    let text = py
+        .import("os")
+        .and_then(|os| os.call_method1("strerror", (number,)));
     match text {
         Ok(text) => PyOSError::new_err((number, text.unbind())),
         Err(error) => error,

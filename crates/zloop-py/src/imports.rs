@@ -115,7 +115,9 @@ pub fn imports(py: Python<'_>) -> PyResult<&'static Imports> {
 #[cold]
 fn load(py: Python<'_>) -> PyResult<Imports> {
     let Some(classes) = CLASSES.get(py) else {
-        return Err(pyo3::exceptions::PyImportError::new_err("zloop._zloop is not imported"));
+        return Err(pyo3::exceptions::PyImportError::new_err(
+            "zloop._zloop is not imported",
+        ));
     };
     let asyncio = py.import("asyncio")?;
     let handles = py.import("zloop._handles")?;
@@ -129,17 +131,27 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
     let event_loop = PyString::intern(py, "loop");
     Ok(Imports {
         handle: classes.handle.subclass(classes.handle.bind(py))?,
-        timer_handle: classes.timer_handle.subclass(classes.timer_handle.bind(py))?,
+        timer_handle: classes
+            .timer_handle
+            .subclass(classes.timer_handle.bind(py))?,
         stream_transport: classes.stream_transport.subclass(&stream_transport)?,
         datagram_transport: classes.datagram_transport.subclass(&datagram_transport)?,
         read_pipe_transport: classes.read_pipe_transport.subclass(&read_pipe_transport)?,
-        write_pipe_transport: classes.write_pipe_transport.subclass(&write_pipe_transport)?,
+        write_pipe_transport: classes
+            .write_pipe_transport
+            .subclass(&write_pipe_transport)?,
         future: Object::from(asyncio.getattr("Future")?),
         task: Object::from(asyncio.getattr("Task")?),
-        buffered_protocol: asyncio.getattr("BufferedProtocol")?.cast_into::<PyType>()?.unbind(),
+        buffered_protocol: asyncio
+            .getattr("BufferedProtocol")?
+            .cast_into::<PyType>()?
+            .unbind(),
         socket: Object::from(py.import("socket")?.getattr("socket")?),
         transport_socket: Object::from(py.import("asyncio.trsock")?.getattr("TransportSocket")?),
-        extract_stack: Object::from(py.import("asyncio.format_helpers")?.getattr("extract_stack")?),
+        extract_stack: Object::from(
+            py.import("asyncio.format_helpers")?
+                .getattr("extract_stack")?,
+        ),
         logger: Object::from(py.import("asyncio.log")?.getattr("logger")?),
         describe_handle: Object::from(handles.getattr("describe")?),
         report_error: Object::from(handles.getattr("report_error")?),

@@ -131,7 +131,9 @@ fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
             })
     }?;
     if number < 0 {
-        return Err(PyValueError::new_err(format!("Invalid file descriptor: {number}")));
+        return Err(PyValueError::new_err(format!(
+            "Invalid file descriptor: {number}"
+        )));
     }
     Ok(number)
 }
@@ -160,16 +162,26 @@ impl EventLoop {
         }
     }
 
-    fn watch(&self, py: Python<'_>, arguments: &Arguments<'_>, side: Side, checked: bool) -> PyResult<Object> {
+    fn watch(
+        &self,
+        py: Python<'_>,
+        arguments: &Arguments<'_>,
+        side: Side,
+        checked: bool,
+    ) -> PyResult<Object> {
         let method = match side {
             Side::Reader => "add_reader",
             Side::Writer => "add_writer",
         };
         let (Some(fd), Some(callback)) = (arguments.get(py, 0), arguments.get(py, 1)) else {
-            return Err(PyTypeError::new_err(format!("{method}() takes a file descriptor and a callback")));
+            return Err(PyTypeError::new_err(format!(
+                "{method}() takes a file descriptor and a callback"
+            )));
         };
         if arguments.has_names() {
-            return Err(PyTypeError::new_err(format!("{method}() takes no keyword arguments")));
+            return Err(PyTypeError::new_err(format!(
+                "{method}() takes no keyword arguments"
+            )));
         }
         let fd = descriptor(&fd)?;
         self.check_open()?;
@@ -188,14 +200,24 @@ impl EventLoop {
         Ok(handle.into_object())
     }
 
-    fn unwatch(&self, py: Python<'_>, arguments: &Arguments<'_>, side: Side, checked: bool) -> PyResult<Object> {
+    fn unwatch(
+        &self,
+        py: Python<'_>,
+        arguments: &Arguments<'_>,
+        side: Side,
+        checked: bool,
+    ) -> PyResult<Object> {
         let [fd] = arguments.bind(py, "remove_reader or remove_writer", ["fd"], 1)?;
-        let Some(fd) = fd else { return Ok(Object::boolean(py, false)) };
+        let Some(fd) = fd else {
+            return Ok(Object::boolean(py, false));
+        };
         let fd = descriptor(&fd)?;
         if checked {
             self.check_no_transport(py, fd)?;
         }
-        let removed = self.with_reactor(|reactor| take_watcher(reactor, fd, side)).flatten();
+        let removed = self
+            .with_reactor(|reactor| take_watcher(reactor, fd, side))
+            .flatten();
         match removed {
             Some(handle) => {
                 handle.scheduled().cancel(|| None);
@@ -239,7 +261,9 @@ fn set_watcher(
 /// Takes a watcher out, and the registration with the last one.
 fn take_watcher(reactor: &mut Reactor<Source>, fd: RawFd, side: Side) -> Option<Instance<Handle>> {
     let token = reactor.token_of(fd)?;
-    let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else { return None };
+    let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else {
+        return None;
+    };
     let removed = watchers.place(side).take();
     let interest = watchers.interest();
     if interest.is_empty() {
@@ -252,39 +276,79 @@ fn take_watcher(reactor: &mut Reactor<Source>, fd: RawFd, side: Side) -> Option<
     removed
 }
 
-fn add_reader(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    event_loop.watch(py, &arguments, Side::Reader, true).map(|_| Object::none(py))
+fn add_reader(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    event_loop
+        .watch(py, &arguments, Side::Reader, true)
+        .map(|_| Object::none(py))
 }
 
-fn add_writer(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    event_loop.watch(py, &arguments, Side::Writer, true).map(|_| Object::none(py))
+fn add_writer(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    event_loop
+        .watch(py, &arguments, Side::Writer, true)
+        .map(|_| Object::none(py))
 }
 
-fn remove_reader(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn remove_reader(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.unwatch(py, &arguments, Side::Reader, true)
 }
 
-fn remove_writer(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn remove_writer(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.unwatch(py, &arguments, Side::Writer, true)
 }
 
-fn add_reader_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn add_reader_unchecked(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.watch(py, &arguments, Side::Reader, false)
 }
 
-fn add_writer_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn add_writer_unchecked(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.watch(py, &arguments, Side::Writer, false)
 }
 
-fn remove_reader_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn remove_reader_unchecked(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.unwatch(py, &arguments, Side::Reader, false)
 }
 
-fn remove_writer_unchecked(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn remove_writer_unchecked(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.unwatch(py, &arguments, Side::Writer, false)
 }
 
-fn ensure_no_transport(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn ensure_no_transport(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [fd] = arguments.bind(py, "_ensure_fd_no_transport", ["fd"], 1)?;
     if let Some(fd) = fd {
         event_loop.check_no_transport(py, descriptor(&fd)?)?;

@@ -48,7 +48,8 @@ pub struct EventLoop {
     /// `None` once the loop is closed.
     reactor: RefCell<Option<Reactor<Source>>>,
     events: RefCell<Events>,
-    waker: Waker,
+    /// `None` once the loop is closed.
+    waker: RefCell<Option<Waker>>,
     clock: MonotonicClock,
     pacer: RefCell<Pacer>,
     /// Set by `call_soon_threadsafe`, so that a wait that is about to begin does not.
@@ -76,7 +77,7 @@ impl EventLoop {
         Ok(Self {
             ready: RefCell::new(VecDeque::new()),
             timers: RefCell::new(TimerHeap::new()),
-            waker: reactor.waker(),
+            waker: RefCell::new(Some(reactor.waker())),
             reactor: RefCell::new(Some(reactor)),
             events: RefCell::new(Events::new()),
             clock: MonotonicClock,
@@ -165,7 +166,8 @@ impl EventLoop {
 
 impl Class for EventLoop {
     const NAME: &'static CStr = c"zloop._zloop.EventLoop";
-    const DOC: &'static CStr = c"The native part of an event loop: scheduling, turns, descriptors, transports.";
+    const DOC: &'static CStr =
+        c"The native part of an event loop: scheduling, turns, descriptors, transports.";
 
     fn placement() -> &'static Placement {
         static PLACEMENT: Placement = Placement::behind_base();
@@ -177,15 +179,21 @@ impl Class for EventLoop {
             ready.iter().for_each(|item| item.traverse(visit));
         }
         if let Ok(timers) = self.timers.try_borrow() {
-            timers.iter().for_each(|(_, handle)| visit.object(handle.as_object()));
+            timers
+                .iter()
+                .for_each(|(_, handle)| visit.object(handle.as_object()));
         }
         if let Ok(reactor) = self.reactor.try_borrow()
             && let Some(reactor) = &*reactor
         {
-            reactor.iter().for_each(|(_, source)| source.traverse(visit));
+            reactor
+                .iter()
+                .for_each(|(_, source)| source.traverse(visit));
         }
         if let Ok(unsent) = self.unsent.try_borrow() {
-            unsent.iter().for_each(|transport| visit.object(transport.as_object()));
+            unsent
+                .iter()
+                .for_each(|transport| visit.object(transport.as_object()));
         }
         if let Ok(factory) = self.task_factory.try_borrow() {
             visit.optional(factory.as_ref());

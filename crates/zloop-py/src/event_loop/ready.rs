@@ -69,12 +69,18 @@ impl Ready {
                 }
                 match handle.scheduled().run_once(py) {
                     Ok(()) => Ok(()),
-                    Err(error) => event_loop.report(py, handle.as_object(), error),
+                    Err(error) => {
+                        let reported = event_loop.report(py, handle.as_object(), error);
+                        handle.scheduled().release();
+                        reported
+                    }
                 }
             }
             Self::Event(token, readiness) => {
                 // A stale token: the descriptor was closed by something that ran before.
-                let source = event_loop.with_reactor(|reactor| reactor.source(token).cloned()).flatten();
+                let source = event_loop
+                    .with_reactor(|reactor| reactor.source(token).cloned())
+                    .flatten();
                 match source {
                     Some(Source::Stream(transport)) => transport.ready(py, readiness),
                     Some(Source::Endpoint(transport)) => transport.ready(py, readiness),

@@ -27,10 +27,18 @@ const CALL_AT: &CStr = c"call_at($self, when, callback, /, *args, context=None)\
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder
         .method(c"call_soon", call_soon, CALL_SOON)
-        .method(c"call_soon_threadsafe", call_soon_threadsafe, CALL_SOON_THREADSAFE)
+        .method(
+            c"call_soon_threadsafe",
+            call_soon_threadsafe,
+            CALL_SOON_THREADSAFE,
+        )
         .method(c"call_later", call_later, CALL_LATER)
         .method(c"call_at", call_at, CALL_AT)
-        .method(c"time", time, c"time($self)\n--\n\nThe loop's clock, in seconds: that of time.monotonic().")
+        .method(
+            c"time",
+            time,
+            c"time($self)\n--\n\nThe loop's clock, in seconds: that of time.monotonic().",
+        )
 }
 
 impl EventLoop {
@@ -61,7 +69,9 @@ fn required<'a, 'py>(
     name: &str,
 ) -> PyResult<Borrowed<'a, 'py, PyAny>> {
     arguments.get(py, index).ok_or_else(|| {
-        PyTypeError::new_err(format!("{method}() missing 1 required positional argument: '{name}'"))
+        PyTypeError::new_err(format!(
+            "{method}() missing 1 required positional argument: '{name}'"
+        ))
     })
 }
 
@@ -91,11 +101,18 @@ fn schedule(
     Ok(handle.into_object())
 }
 
-fn call_soon(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn call_soon(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.check_open()?;
     if event_loop.is_debug() {
         event_loop.check_thread()?;
-        event_loop.check_callback(&*required(&arguments, py, 0, "call_soon", "callback")?, "call_soon")?;
+        event_loop.check_callback(
+            &*required(&arguments, py, 0, "call_soon", "callback")?,
+            "call_soon",
+        )?;
     }
     schedule(event_loop, py, &arguments, "call_soon")
 }
@@ -112,7 +129,9 @@ fn call_soon_threadsafe(
     }
     let handle = schedule(event_loop, py, &arguments, "call_soon_threadsafe")?;
     event_loop.called_from_thread.store(true, Ordering::SeqCst);
-    event_loop.waker.wake();
+    if let Some(waker) = &*event_loop.waker.borrow() {
+        waker.wake();
+    }
     Ok(handle)
 }
 
@@ -138,12 +157,19 @@ fn schedule_at(
     let context = context_of(py, arguments, method)?;
     let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
     let handle = TimerHandle::create(py, event_loop, when, call, context, event_loop.is_debug())?;
-    let key = event_loop.timers.borrow_mut().insert(deadline(when), handle.clone());
+    let key = event_loop
+        .timers
+        .borrow_mut()
+        .insert(deadline(when), handle.clone());
     handle.set_key(Some(key));
     Ok(handle.into_object())
 }
 
-fn call_later(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn call_later(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let delay = required(&arguments, py, 0, "call_later", "delay")?;
     if delay.is_none() {
         return Err(PyTypeError::new_err("delay must not be None"));
@@ -152,7 +178,11 @@ fn call_later(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Argum
     schedule_at(event_loop, py, when, &arguments, "call_later")
 }
 
-fn call_at(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn call_at(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let when = required(&arguments, py, 0, "call_at", "when")?;
     if when.is_none() {
         return Err(PyTypeError::new_err("when cannot be None"));

@@ -13,18 +13,59 @@ use crate::raw::threads::current_ident;
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder
-        .method(c"stop", stop, c"stop()\n--\n\nStop running, once what is ready now was run.")
-        .method(c"is_running", is_running, c"is_running()\n--\n\nWhether the loop is running.")
-        .method(c"is_closed", is_closed, c"is_closed()\n--\n\nWhether the loop was closed.")
-        .method(c"get_debug", get_debug, c"get_debug()\n--\n\nWhether debug mode is on.")
-        .method(c"set_debug", set_debug, c"set_debug(enabled)\n--\n\nTurn debug mode on or off.")
-        .method(c"_check_closed", check_closed, c"_check_closed()\n--\n\nRaise RuntimeError if the loop is closed.")
-        .method(c"_check_running", check_running, c"_check_running()\n--\n\nRaise RuntimeError if this loop or another one is running.")
-        .method(c"_check_thread", check_thread, c"_check_thread()\n--\n\nRaise RuntimeError on a foreign thread.")
-        .method(c"_close_native", close_native, c"_close_native()\n--\n\nDrop all callbacks, timers and registrations.")
+        .method(
+            c"stop",
+            stop,
+            c"stop()\n--\n\nStop running, once what is ready now was run.",
+        )
+        .method(
+            c"is_running",
+            is_running,
+            c"is_running()\n--\n\nWhether the loop is running.",
+        )
+        .method(
+            c"is_closed",
+            is_closed,
+            c"is_closed()\n--\n\nWhether the loop was closed.",
+        )
+        .method(
+            c"get_debug",
+            get_debug,
+            c"get_debug()\n--\n\nWhether debug mode is on.",
+        )
+        .method(
+            c"set_debug",
+            set_debug,
+            c"set_debug(enabled)\n--\n\nTurn debug mode on or off.",
+        )
+        .method(
+            c"_check_closed",
+            check_closed,
+            c"_check_closed()\n--\n\nRaise RuntimeError if the loop is closed.",
+        )
+        .method(
+            c"_check_running",
+            check_running,
+            c"_check_running()\n--\n\nRaise RuntimeError if this loop or another one is running.",
+        )
+        .method(
+            c"_check_thread",
+            check_thread,
+            c"_check_thread()\n--\n\nRaise RuntimeError on a foreign thread.",
+        )
+        .method(
+            c"_close_native",
+            close_native,
+            c"_close_native()\n--\n\nDrop all callbacks, timers and registrations.",
+        )
         .property(
             c"slow_callback_duration",
-            |event_loop, py| Ok(Object::from(PyFloat::new(py, event_loop.slow_callback_duration.get()))),
+            |event_loop, py| {
+                Ok(Object::from(PyFloat::new(
+                    py,
+                    event_loop.slow_callback_duration.get(),
+                )))
+            },
             |event_loop, _, value| {
                 event_loop.slow_callback_duration.set(value.extract()?);
                 Ok(())
@@ -62,7 +103,10 @@ impl EventLoop {
     /// `TypeError` for a coroutine or something that cannot be called.
     #[cold]
     pub fn check_callback(&self, callback: &Bound<'_, PyAny>, method: &str) -> PyResult<()> {
-        imports(callback.py())?.check_callback.bind(callback.py()).call1((callback, method))?;
+        imports(callback.py())?
+            .check_callback
+            .bind(callback.py())
+            .call1((callback, method))?;
         Ok(())
     }
 
@@ -71,6 +115,7 @@ impl EventLoop {
         let ready = self.ready.take();
         let timers: Vec<_> = self.timers.borrow_mut().drain().collect();
         let reactor = self.reactor.take();
+        let waker = self.waker.take();
         let unsent = self.unsent.take();
         let factory = self.task_factory.take();
         for handle in &timers {
@@ -79,7 +124,7 @@ impl EventLoop {
         for item in &ready {
             item.release();
         }
-        drop((ready, timers, reactor, unsent, factory));
+        drop((ready, timers, reactor, waker, unsent, factory));
     }
 }
 
@@ -88,50 +133,90 @@ fn stop(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> P
     Ok(Object::none(py))
 }
 
-fn is_running(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn is_running(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(Object::boolean(py, event_loop.thread.get() != 0))
 }
 
-fn is_closed(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn is_closed(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(Object::boolean(py, event_loop.reactor.borrow().is_none()))
 }
 
-fn get_debug(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_debug(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(Object::boolean(py, event_loop.debug.get()))
 }
 
-fn set_debug(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn set_debug(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [enabled] = arguments.bind(py, "set_debug", ["enabled"], 1)?;
     let enabled = enabled.is_some_and(|value| value.is_truthy().unwrap_or(false));
     event_loop.debug.set(enabled);
     if event_loop.thread.get() != 0 {
-        let update = event_loop.bind(py).getattr("_set_coroutine_origin_tracking")?;
-        event_loop.bind(py).call_method1("call_soon_threadsafe", (update, enabled))?;
+        let update = event_loop
+            .bind(py)
+            .getattr("_set_coroutine_origin_tracking")?;
+        event_loop
+            .bind(py)
+            .call_method1("call_soon_threadsafe", (update, enabled))?;
     }
     Ok(Object::none(py))
 }
 
-fn check_closed(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn check_closed(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.check_open()?;
     Ok(Object::none(py))
 }
 
-fn check_running(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn check_running(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if event_loop.thread.get() != 0 {
-        return Err(PyRuntimeError::new_err("This event loop is already running"));
+        return Err(PyRuntimeError::new_err(
+            "This event loop is already running",
+        ));
     }
     if !imports(py)?.get_running_loop.bind(py).call0()?.is_none() {
-        return Err(PyRuntimeError::new_err("Cannot run the event loop while another loop is running"));
+        return Err(PyRuntimeError::new_err(
+            "Cannot run the event loop while another loop is running",
+        ));
     }
     Ok(Object::none(py))
 }
 
-fn check_thread(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn check_thread(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.check_thread()?;
     Ok(Object::none(py))
 }
 
-fn close_native(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn close_native(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.release();
     Ok(Object::none(py))
 }

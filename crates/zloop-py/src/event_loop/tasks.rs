@@ -18,17 +18,37 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
         .method(c"get_task_factory", get_task_factory, c"get_task_factory($self)\n--\n\nThe task factory, or None.")
 }
 
-fn create_future(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn create_future(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let imports = imports(py)?;
-    call::call_named(py, &imports.future, [event_loop.as_object()], 0, &imports.event_loop_names)
+    call::call_named(
+        py,
+        &imports.future,
+        [event_loop.as_object()],
+        0,
+        &imports.event_loop_names,
+    )
 }
 
-fn create_task(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn create_task(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     event_loop.check_open()?;
     let imports = imports(py)?;
     let factory = event_loop.task_factory.borrow().clone();
     match factory {
-        None => call::forward_with(py, &imports.task, &arguments, &imports.event_loop, event_loop.as_object()),
+        None => call::forward_with(
+            py,
+            &imports.task,
+            &arguments,
+            &imports.event_loop,
+            event_loop.as_object(),
+        ),
         Some(_) => {
             let by_factory = Object::from(event_loop.bind(py).getattr("_create_task_by_factory")?);
             call::forward(py, &by_factory, &arguments)
@@ -36,17 +56,31 @@ fn create_task(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Argu
     }
 }
 
-fn set_task_factory(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn set_task_factory(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [factory] = arguments.bind(py, "set_task_factory", ["factory"], 1)?;
     let factory = factory.filter(|factory| !factory.is_none());
     if factory.is_some_and(|factory| !factory.is_callable()) {
-        return Err(PyTypeError::new_err("task factory must be a callable or None"));
+        return Err(PyTypeError::new_err(
+            "task factory must be a callable or None",
+        ));
     }
     let factory = factory.map(|factory| Object::from(factory.to_owned()));
     drop(event_loop.task_factory.replace(factory));
     Ok(Object::none(py))
 }
 
-fn get_task_factory(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    Ok(event_loop.task_factory.borrow().clone().unwrap_or_else(|| Object::none(py)))
+fn get_task_factory(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
+    Ok(event_loop
+        .task_factory
+        .borrow()
+        .clone()
+        .unwrap_or_else(|| Object::none(py)))
 }

@@ -15,7 +15,11 @@ use crate::raw::object::{Instance, Object};
 use crate::raw::threads::current_ident;
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
-    builder.method(c"_run", run, c"_run($self)\n--\n\nRun turns until stop() is called.")
+    builder.method(
+        c"_run",
+        run,
+        c"_run($self)\n--\n\nRun turns until stop() is called.",
+    )
 }
 
 fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
@@ -46,7 +50,10 @@ fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     let next_deadline = event_loop.timers.borrow().next_deadline();
     let ready = !event_loop.ready.borrow().is_empty();
     let stopping = event_loop.stopping.get();
-    let plan = event_loop.pacer.borrow_mut().plan(ready, stopping, next_deadline, now);
+    let plan = event_loop
+        .pacer
+        .borrow_mut()
+        .plan(ready, stopping, next_deadline, now);
     match plan {
         Poll::Skip => {}
         Poll::Now => {
@@ -57,7 +64,12 @@ fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
             now = event_loop.now();
         }
     }
-    if event_loop.timers.borrow().next_deadline().is_some_and(|deadline| deadline <= now) {
+    if event_loop
+        .timers
+        .borrow()
+        .next_deadline()
+        .is_some_and(|deadline| deadline <= now)
+    {
         queue_due_timers(event_loop, now);
     }
     run_batch(event_loop, py)
@@ -91,9 +103,8 @@ fn wait(event_loop: &EventLoop, py: Python<'_>, timeout: Option<Duration>) -> Py
     let called = event_loop.called_from_thread.clone();
     called.store(false, Ordering::SeqCst);
     let mut events = event_loop.events.take();
-    let result = py.detach(|| {
-        selector.wait_unless(&mut events, timeout, || called.load(Ordering::SeqCst))
-    });
+    let result =
+        py.detach(|| selector.wait_unless(&mut events, timeout, || called.load(Ordering::SeqCst)));
     event_loop.events.replace(events);
     finish_poll(event_loop, py, result)
 }
@@ -144,7 +155,9 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     event_loop.in_callback.set(true);
     let mut result = Ok(());
     for _ in 0..count {
-        let Some(item) = event_loop.ready.borrow_mut().pop_front() else { break };
+        let Some(item) = event_loop.ready.borrow_mut().pop_front() else {
+            break;
+        };
         result = if event_loop.is_debug() {
             run_timed(event_loop, py, item)
         } else {
@@ -165,7 +178,9 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
 /// Sends what the callback that just returned wrote.
 fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
     loop {
-        let Some(transport) = event_loop.unsent.borrow_mut().pop() else { return Ok(()) };
+        let Some(transport) = event_loop.unsent.borrow_mut().pop() else {
+            return Ok(());
+        };
         transport.send_gathered(py)?;
     }
 }
@@ -177,7 +192,10 @@ fn run_timed(event_loop: &Instance<EventLoop>, py: Python<'_>, item: Ready) -> P
     item.run(event_loop, py)?;
     let seconds = start.elapsed().as_secs_f64();
     if seconds >= event_loop.slow_callback_duration.get() {
-        imports(py)?.report_slow.bind(py).call1((subject.bind(py), seconds))?;
+        imports(py)?
+            .report_slow
+            .bind(py)
+            .call1((subject.bind(py), seconds))?;
     }
     Ok(())
 }

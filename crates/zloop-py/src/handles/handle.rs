@@ -26,8 +26,15 @@ impl Handle {
     /// # Errors
     /// `MemoryError`, or in debug mode what extracting the stack raises.
     #[inline]
-    pub fn create(py: Python<'_>, call: Call, context: Object, debug: bool) -> PyResult<Instance<Self>> {
-        let handle = Self { scheduled: Scheduled::new(call, context) };
+    pub fn create(
+        py: Python<'_>,
+        call: Call,
+        context: Object,
+        debug: bool,
+    ) -> PyResult<Instance<Self>> {
+        let handle = Self {
+            scheduled: Scheduled::new(call, context),
+        };
         if debug {
             handle.scheduled.remember_source(py)?;
         }
@@ -47,15 +54,35 @@ impl Handle {
     pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
         let base = module.py().get_type::<PyAny>();
         ClassBuilder::<Self>::new()
-            .method(c"cancel", cancel, c"cancel()\n--\n\nKeep the callback from being called.")
-            .method(c"cancelled", cancelled, c"cancelled()\n--\n\nWhether the callback was cancelled.")
-            .method(c"get_context", get_context, c"get_context()\n--\n\nThe context the callback runs in.")
-            .method(c"_run", run, c"_run()\n--\n\nCall the callback in its context.")
+            .method(
+                c"cancel",
+                cancel,
+                c"cancel()\n--\n\nKeep the callback from being called.",
+            )
+            .method(
+                c"cancelled",
+                cancelled,
+                c"cancelled()\n--\n\nWhether the callback was cancelled.",
+            )
+            .method(
+                c"get_context",
+                get_context,
+                c"get_context()\n--\n\nThe context the callback runs in.",
+            )
+            .method(
+                c"_run",
+                run,
+                c"_run()\n--\n\nCall the callback in its context.",
+            )
             .getter(c"_callback", |handle, py| Ok(handle.scheduled.callback(py)))
             .getter(c"_args", |handle, py| handle.scheduled.arguments(py))
             .getter(c"_context", |handle, py| Ok(handle.scheduled.context(py)))
-            .getter(c"_cancelled", |handle, py| Ok(Object::boolean(py, handle.scheduled.is_cancelled())))
-            .getter(c"_source_traceback", |handle, py| Ok(handle.scheduled.source_traceback(py)))
+            .getter(c"_cancelled", |handle, py| {
+                Ok(Object::boolean(py, handle.scheduled.is_cancelled()))
+            })
+            .getter(c"_source_traceback", |handle, py| {
+                Ok(handle.scheduled.source_traceback(py))
+            })
             .repr(repr)
             .build(module, &base, false)
     }
@@ -97,6 +124,11 @@ fn run(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<
 fn repr(handle: &Instance<Handle>, py: Python<'_>) -> PyResult<Object> {
     match handle.scheduled.remembered_repr() {
         Some(repr) => Ok(repr),
-        None => Ok(Object::from(imports(py)?.describe_handle.bind(py).call1((handle.bind(py),))?)),
+        None => Ok(Object::from(
+            imports(py)?
+                .describe_handle
+                .bind(py)
+                .call1((handle.bind(py),))?,
+        )),
     }
 }

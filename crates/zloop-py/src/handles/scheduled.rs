@@ -47,7 +47,10 @@ impl Scheduled {
     /// What `asyncio.format_helpers.extract_stack` raises.
     pub fn remember_source(&self, py: Python<'_>) -> PyResult<()> {
         let source_traceback = Object::from(imports(py)?.extract_stack.bind(py).call0()?);
-        *self.debug.borrow_mut() = Some(Box::new(DebugInfo { source_traceback, repr: None }));
+        *self.debug.borrow_mut() = Some(Box::new(DebugInfo {
+            source_traceback,
+            repr: None,
+        }));
         Ok(())
     }
 
@@ -86,7 +89,7 @@ impl Scheduled {
     /// Runs it once and drops what it held, in debug mode save for the call, which reports show.
     ///
     /// # Errors
-    /// What the callback raises; the call is put back then, for the report.
+    /// What the callback raises; what it held is put back then, for the report.
     #[inline]
     pub fn run_once(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_debug() {
@@ -98,6 +101,7 @@ impl Scheduled {
         let result = context::run(py, &context, || call.invoke(py));
         if result.is_err() {
             *self.call.borrow_mut() = Some(call);
+            *self.context.borrow_mut() = Some(context);
         }
         result
     }
@@ -109,7 +113,9 @@ impl Scheduled {
     pub fn run_again(&self, py: Python<'_>) -> PyResult<()> {
         let call = self.call.borrow().clone();
         let context = self.context.borrow().clone();
-        let (Some(mut call), Some(context)) = (call, context) else { return Ok(()) };
+        let (Some(mut call), Some(context)) = (call, context) else {
+            return Ok(());
+        };
         context::run(py, &context, || call.invoke(py))
     }
 
@@ -134,7 +140,10 @@ impl Scheduled {
 
     /// The context it runs in, or `None`.
     pub fn context(&self, py: Python<'_>) -> Object {
-        self.context.borrow().clone().unwrap_or_else(|| Object::none(py))
+        self.context
+            .borrow()
+            .clone()
+            .unwrap_or_else(|| Object::none(py))
     }
 
     /// Where it was scheduled, or `None` outside debug mode.
@@ -147,7 +156,10 @@ impl Scheduled {
 
     /// How it looked before it was cancelled, if debug mode remembers.
     pub fn remembered_repr(&self) -> Option<Object> {
-        self.debug.borrow().as_ref().and_then(|debug| debug.repr.clone())
+        self.debug
+            .borrow()
+            .as_ref()
+            .and_then(|debug| debug.repr.clone())
     }
 
     /// Shows the collector what it holds.

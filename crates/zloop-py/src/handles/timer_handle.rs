@@ -75,20 +75,52 @@ impl TimerHandle {
     /// # Errors
     /// What CPython raises when the class cannot be made.
     pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
-        let base = module.py().import("asyncio")?.getattr("TimerHandle")?.cast_into::<PyType>()?;
+        let base = module
+            .py()
+            .import("asyncio")?
+            .getattr("TimerHandle")?
+            .cast_into::<PyType>()?;
         ClassBuilder::<Self>::new()
-            .method(c"cancel", cancel, c"cancel()\n--\n\nKeep the callback from being called.")
-            .method(c"cancelled", cancelled, c"cancelled()\n--\n\nWhether the callback was cancelled.")
-            .method(c"when", when, c"when()\n--\n\nThe time of the call, on the loop's clock, in seconds.")
-            .method(c"get_context", get_context, c"get_context()\n--\n\nThe context the callback runs in.")
-            .method(c"_run", run, c"_run()\n--\n\nCall the callback in its context.")
+            .method(
+                c"cancel",
+                cancel,
+                c"cancel()\n--\n\nKeep the callback from being called.",
+            )
+            .method(
+                c"cancelled",
+                cancelled,
+                c"cancelled()\n--\n\nWhether the callback was cancelled.",
+            )
+            .method(
+                c"when",
+                when,
+                c"when()\n--\n\nThe time of the call, on the loop's clock, in seconds.",
+            )
+            .method(
+                c"get_context",
+                get_context,
+                c"get_context()\n--\n\nThe context the callback runs in.",
+            )
+            .method(
+                c"_run",
+                run,
+                c"_run()\n--\n\nCall the callback in its context.",
+            )
             .getter(c"_callback", |handle, py| Ok(handle.scheduled.callback(py)))
             .getter(c"_args", |handle, py| handle.scheduled.arguments(py))
             .getter(c"_context", |handle, py| Ok(handle.scheduled.context(py)))
-            .getter(c"_cancelled", |handle, py| Ok(Object::boolean(py, handle.scheduled.is_cancelled())))
-            .getter(c"_scheduled", |handle, py| Ok(Object::boolean(py, handle.key.get().is_some())))
-            .getter(c"_source_traceback", |handle, py| Ok(handle.scheduled.source_traceback(py)))
-            .getter(c"_when", |handle, py| Ok(Object::from(PyFloat::new(py, handle.when))))
+            .getter(c"_cancelled", |handle, py| {
+                Ok(Object::boolean(py, handle.scheduled.is_cancelled()))
+            })
+            .getter(c"_scheduled", |handle, py| {
+                Ok(Object::boolean(py, handle.key.get().is_some()))
+            })
+            .getter(c"_source_traceback", |handle, py| {
+                Ok(handle.scheduled.source_traceback(py))
+            })
+            .getter(c"_when", |handle, py| {
+                Ok(Object::from(PyFloat::new(py, handle.when)))
+            })
             .getter(c"_loop", |handle, py| {
                 Ok(match &*handle.event_loop.borrow() {
                     Some(event_loop) => event_loop.as_object().clone(),
@@ -102,7 +134,8 @@ impl TimerHandle {
 
 impl Class for TimerHandle {
     const NAME: &'static CStr = c"zloop.TimerHandle";
-    const DOC: &'static CStr = c"A callback that waits for its time; what call_later() and call_at() return.";
+    const DOC: &'static CStr =
+        c"A callback that waits for its time; what call_later() and call_at() return.";
 
     fn placement() -> &'static Placement {
         static PLACEMENT: Placement = Placement::behind_base();
@@ -140,7 +173,11 @@ fn when(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyR
     Ok(Object::from(PyFloat::new(py, handle.when)))
 }
 
-fn get_context(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_context(
+    handle: &Instance<TimerHandle>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(handle.scheduled.context(py))
 }
 
@@ -152,6 +189,11 @@ fn run(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyRe
 fn repr(handle: &Instance<TimerHandle>, py: Python<'_>) -> PyResult<Object> {
     match handle.scheduled.remembered_repr() {
         Some(repr) => Ok(repr),
-        None => Ok(Object::from(imports(py)?.describe_handle.bind(py).call1((handle.bind(py),))?)),
+        None => Ok(Object::from(
+            imports(py)?
+                .describe_handle
+                .bind(py)
+                .call1((handle.bind(py),))?,
+        )),
     }
 }

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::prelude::*;
 use pyo3::ffi;
+use pyo3::prelude::*;
 
 use super::object::Object;
 
@@ -27,7 +27,12 @@ impl<'a> Arguments<'a> {
         count: ffi::Py_ssize_t,
         names: *mut ffi::PyObject,
     ) -> Self {
-        Self { values, positional: count as usize, names, lifetime: PhantomData }
+        Self {
+            values,
+            positional: count as usize,
+            names,
+            lifetime: PhantomData,
+        }
     }
 
     /// How many positional arguments there are.
@@ -46,7 +51,8 @@ impl<'a> Arguments<'a> {
     #[inline]
     pub fn get<'py>(&'a self, py: Python<'py>, index: usize) -> Option<Borrowed<'a, 'py, PyAny>> {
         // SAFETY: within the arguments of a call that is under way.
-        (index < self.positional).then(|| unsafe { Borrowed::from_ptr(py, *self.values.add(index)) })
+        (index < self.positional)
+            .then(|| unsafe { Borrowed::from_ptr(py, *self.values.add(index)) })
     }
 
     /// The raw positional arguments from `index` on.
@@ -71,7 +77,10 @@ impl<'a> Arguments<'a> {
             return (&[], self.names);
         }
         // SAFETY: the values of the named arguments follow the positional ones.
-        (unsafe { std::slice::from_raw_parts(self.values, self.positional + named) }, self.names)
+        (
+            unsafe { std::slice::from_raw_parts(self.values, self.positional + named) },
+            self.names,
+        )
     }
 
     /// The named arguments, in the order of the call.

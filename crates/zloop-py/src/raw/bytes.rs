@@ -3,9 +3,9 @@
 use std::mem::MaybeUninit;
 
 use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use pyo3::ffi;
 
 use super::object::Object;
 
@@ -23,7 +23,9 @@ impl SharedBytes {
     /// Shares `object` if it is exactly `bytes`.
     #[inline]
     pub fn new(object: &Bound<'_, PyAny>) -> Option<Self> {
-        object.is_exact_instance_of::<PyBytes>().then(|| Self { object: Object::from(object) })
+        object.is_exact_instance_of::<PyBytes>().then(|| Self {
+            object: Object::from(object),
+        })
     }
 }
 
@@ -62,7 +64,10 @@ impl BytesBuilder {
     pub fn new(py: Python<'_>, capacity: usize) -> PyResult<Self> {
         // SAFETY: a null source leaves the bytes unwritten, to be filled through `spare`.
         let object = unsafe {
-            Object::from_owned(py, ffi::PyBytes_FromStringAndSize(std::ptr::null(), capacity as ffi::Py_ssize_t))?
+            Object::from_owned(
+                py,
+                ffi::PyBytes_FromStringAndSize(std::ptr::null(), capacity as ffi::Py_ssize_t),
+            )?
         };
         Ok(Self { object, capacity })
     }
@@ -72,7 +77,9 @@ impl BytesBuilder {
         // SAFETY: the object is ours alone and has `capacity` bytes.
         unsafe {
             std::slice::from_raw_parts_mut(
-                ffi::PyBytes_AS_STRING(self.object.as_ptr()).cast::<MaybeUninit<u8>>().cast_mut(),
+                ffi::PyBytes_AS_STRING(self.object.as_ptr())
+                    .cast::<MaybeUninit<u8>>()
+                    .cast_mut(),
                 self.capacity,
             )
         }

@@ -1,8 +1,8 @@
 //! Calls by vectorcall, with the arguments kept in place.
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3::ffi;
 
 use super::arguments::Arguments;
 use super::class::Visit;
@@ -33,7 +33,9 @@ impl Call {
             overflow: None,
         };
         // SAFETY: the arguments of the call that is under way are alive.
-        let owned = pointers.iter().map(|pointer| Some(unsafe { Object::from_borrowed(*pointer) }));
+        let owned = pointers
+            .iter()
+            .map(|pointer| Some(unsafe { Object::from_borrowed(*pointer) }));
         if pointers.len() <= INLINE {
             for (place, object) in call.inline[1..].iter_mut().zip(owned) {
                 *place = object;
@@ -57,7 +59,12 @@ impl Call {
 
     /// The arguments as a tuple.
     pub fn arguments_tuple<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.arguments().map(|object| object.bind(py)).collect::<Vec<_>>())
+        PyTuple::new(
+            py,
+            self.arguments()
+                .map(|object| object.bind(py))
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn places(&self) -> &[Option<Object>] {
@@ -76,7 +83,12 @@ impl Call {
         unsafe {
             let first = places.as_mut_ptr().cast::<*mut ffi::PyObject>().add(1);
             let count = self.count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
-            let result = ffi::PyObject_Vectorcall(self.callable.as_ptr(), first, count, std::ptr::null_mut());
+            let result = ffi::PyObject_Vectorcall(
+                self.callable.as_ptr(),
+                first,
+                count,
+                std::ptr::null_mut(),
+            );
             Object::from_owned(py, result).map(drop)
         }
     }
@@ -135,7 +147,12 @@ pub fn call1(py: Python<'_>, callable: &Object, argument: &Object) -> PyResult<O
 /// # Errors
 /// What the callable raises.
 #[inline]
-pub fn call2(py: Python<'_>, callable: &Object, first: &Object, second: &Object) -> PyResult<Object> {
+pub fn call2(
+    py: Python<'_>,
+    callable: &Object,
+    first: &Object,
+    second: &Object,
+) -> PyResult<Object> {
     // SAFETY: live objects on an attached thread; the scratch slot is ours to lend.
     unsafe {
         let mut places = [std::ptr::null_mut(), first.as_ptr(), second.as_ptr()];
@@ -164,8 +181,12 @@ pub fn call_named<const N: usize>(
     let pointers = arguments.map(Object::as_ptr);
     // SAFETY: live objects on an attached thread; `names` names those behind the positional ones.
     unsafe {
-        let result =
-            ffi::PyObject_Vectorcall(callable.as_ptr(), pointers.as_ptr(), positional, names.as_ptr());
+        let result = ffi::PyObject_Vectorcall(
+            callable.as_ptr(),
+            pointers.as_ptr(),
+            positional,
+            names.as_ptr(),
+        );
         Object::from_owned(py, result)
     }
 }
@@ -184,7 +205,10 @@ pub fn forward_with(
     let (values, names) = arguments.all();
     let mut pointers: Vec<*mut ffi::PyObject> = values.to_vec();
     pointers.push(value.as_ptr());
-    let mut all_names: Vec<Bound<'_, PyAny>> = arguments.named(py).map(|(name, _)| name.to_owned()).collect();
+    let mut all_names: Vec<Bound<'_, PyAny>> = arguments
+        .named(py)
+        .map(|(name, _)| name.to_owned())
+        .collect();
     debug_assert!(names.is_null() || !all_names.is_empty());
     all_names.push(name.bind(py).clone());
     let all_names = PyTuple::new(py, all_names)?;

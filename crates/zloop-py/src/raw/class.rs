@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyType};
-use pyo3::ffi;
 
 use super::arguments::Arguments;
 use super::object::{Instance, Object};
@@ -109,7 +109,10 @@ impl<T: Class> NativeClass<T> {
         if !class.is_subclass(self.bind(class.py()))? {
             return Err(PyTypeError::new_err("not a subclass of the native class"));
         }
-        Ok(Self { class: class.clone().unbind(), native: PhantomData })
+        Ok(Self {
+            class: class.clone().unbind(),
+            native: PhantomData,
+        })
     }
 
     /// Makes an instance that holds `value`.
@@ -147,7 +150,11 @@ unsafe fn instantiate<T: Class>(
         if object.is_null() {
             return Err(PyErr::fetch(py));
         }
-        object.cast::<u8>().add(T::placement().get()).cast::<T>().write(value);
+        object
+            .cast::<u8>()
+            .add(T::placement().get())
+            .cast::<T>()
+            .write(value);
         Ok(Instance::from_object(Object::from_owned_unchecked(object)))
     }
 }
@@ -179,7 +186,12 @@ fn guarded<R>(py: Python<'_>, failure: R, body: impl FnOnce() -> PyResult<R>) ->
 /// A value of `F` was given when the entry point was made, which proves that the type has one.
 #[inline]
 unsafe fn function_item<F: Copy>() -> F {
-    const { assert!(size_of::<F>() == 0, "an entry point is a plain function, not a closure") };
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "an entry point is a plain function, not a closure"
+        )
+    };
     // SAFETY: a zero-sized type that is inhabited has exactly this value.
     unsafe { std::mem::transmute_copy::<(), F>(&()) }
 }
@@ -189,7 +201,7 @@ unsafe fn function_item<F: Copy>() -> F {
 /// # Safety
 /// `object` is a live instance of `T`'s class for as long as the result is used.
 #[inline]
-unsafe fn borrowed<'a, T: Class>(object: &'a *mut ffi::PyObject) -> &'a Instance<T> {
+unsafe fn borrowed<T: Class>(object: &*mut ffi::PyObject) -> &Instance<T> {
     // SAFETY: `Instance` is a transparent wrapper of the pointer.
     unsafe { &*(std::ptr::from_ref(object).cast::<Instance<T>>()) }
 }
@@ -215,7 +227,10 @@ where
     }
 }
 
-unsafe extern "C" fn get_attribute<T, F>(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject
+unsafe extern "C" fn get_attribute<T, F>(
+    object: *mut ffi::PyObject,
+    _: *mut c_void,
+) -> *mut ffi::PyObject
 where
     T: Class,
     F: Fn(&Instance<T>, Python<'_>) -> PyResult<Object> + Copy,
@@ -243,7 +258,9 @@ where
         let py = Python::assume_attached();
         guarded(py, -1, || {
             let Some(value) = Bound::from_borrowed_ptr_or_opt(py, value) else {
-                return Err(pyo3::exceptions::PyAttributeError::new_err("cannot delete attribute"));
+                return Err(pyo3::exceptions::PyAttributeError::new_err(
+                    "cannot delete attribute",
+                ));
             };
             function_item::<F>()(borrowed(&object), py, &value).map(|()| 0)
         })
@@ -289,7 +306,11 @@ unsafe extern "C" fn traverse<T: Class>(
         if result != 0 {
             return result;
         }
-        let mut visit = Visit { function, argument, result: 0 };
+        let mut visit = Visit {
+            function,
+            argument,
+            result: 0,
+        };
         data::<T>(object).traverse(&mut visit);
         visit.result
     }
@@ -316,7 +337,11 @@ unsafe extern "C" fn deallocate<T: Class>(object: *mut ffi::PyObject) {
         }
         let py = Python::assume_attached();
         guarded(py, (), || {
-            object.cast::<u8>().add(T::placement().get()).cast::<T>().drop_in_place();
+            object
+                .cast::<u8>()
+                .add(T::placement().get())
+                .cast::<T>()
+                .drop_in_place();
             Ok(())
         });
         match (*class).tp_free {
@@ -339,7 +364,13 @@ pub struct ClassBuilder<T: Class> {
 impl<T: Class> ClassBuilder<T> {
     /// A class without methods.
     pub fn new() -> Self {
-        Self { methods: Vec::new(), attributes: Vec::new(), slots: Vec::new(), constructible: false, class: PhantomData }
+        Self {
+            methods: Vec::new(),
+            attributes: Vec::new(),
+            slots: Vec::new(),
+            constructible: false,
+            class: PhantomData,
+        }
     }
 
     /// Adds a method, called by vectorcall.
@@ -349,7 +380,9 @@ impl<T: Class> ClassBuilder<T> {
     {
         self.methods.push(ffi::PyMethodDef {
             ml_name: name.as_ptr(),
-            ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call_method::<T, F> },
+            ml_meth: ffi::PyMethodDefPointer {
+                PyCFunctionFastWithKeywords: call_method::<T, F>,
+            },
             ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
             ml_doc: doc.as_ptr(),
         });
@@ -407,7 +440,10 @@ impl<T: Class> ClassBuilder<T> {
     }
 
     fn slot(&mut self, slot: c_int, pointer: *mut c_void) {
-        self.slots.push(ffi::PyType_Slot { slot, pfunc: pointer });
+        self.slots.push(ffi::PyType_Slot {
+            slot,
+            pfunc: pointer,
+        });
     }
 
     /// Makes the class, derived from `base`.
@@ -443,7 +479,10 @@ impl<T: Class> ClassBuilder<T> {
             if !self.constructible {
                 flags |= ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
             }
-            self.slots.push(ffi::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() });
+            self.slots.push(ffi::PyType_Slot {
+                slot: 0,
+                pfunc: std::ptr::null_mut(),
+            });
 
             let alignment = align_of::<T>().max(16);
             let base_size = usize::try_from((*base.as_type_ptr()).tp_basicsize)
@@ -459,7 +498,10 @@ impl<T: Class> ClassBuilder<T> {
             let class = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &mut spec, base.as_ptr());
             let class = Bound::from_owned_ptr_or_err(module.py(), class)?.cast_into::<PyType>()?;
             T::placement().0.store(offset, Ordering::Relaxed);
-            Ok(NativeClass { class: class.unbind(), native: PhantomData })
+            Ok(NativeClass {
+                class: class.unbind(),
+                native: PhantomData,
+            })
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Context variables' contexts, entered without a Python call.
 
-use pyo3::prelude::*;
 use pyo3::ffi;
+use pyo3::prelude::*;
 
 use super::object::Object;
 
@@ -29,11 +29,7 @@ pub fn copy(py: Python<'_>, context: &Object) -> PyResult<Object> {
 /// # Errors
 /// `RuntimeError` if the context is entered already, `TypeError` if it is none, or the body's.
 #[inline]
-pub fn run<R>(
-    py: Python<'_>,
-    context: &Object,
-    body: impl FnOnce() -> PyResult<R>,
-) -> PyResult<R> {
+pub fn run<R>(py: Python<'_>, context: &Object, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
     // SAFETY: live objects on an attached thread; each successful enter is followed by one exit,
     // with the same context, because `body` cannot leave contexts of its own entered.
     unsafe {

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use pyo3::prelude::*;
 use pyo3::ffi;
+use pyo3::prelude::*;
 
 use super::class::Class;
 
@@ -38,7 +38,11 @@ impl Object {
     #[inline]
     pub unsafe fn from_owned_unchecked(pointer: *mut ffi::PyObject) -> Self {
         // SAFETY: `Py` is a transparent wrapper of a non-null pointer to an object.
-        Self(ManuallyDrop::new(unsafe { std::mem::transmute::<NonNull<ffi::PyObject>, Py<PyAny>>(NonNull::new_unchecked(pointer)) }))
+        Self(ManuallyDrop::new(unsafe {
+            std::mem::transmute::<NonNull<ffi::PyObject>, Py<PyAny>>(NonNull::new_unchecked(
+                pointer,
+            ))
+        }))
     }
 
     /// Makes a new reference to a borrowed object.
@@ -154,7 +158,10 @@ impl<T: Class> Instance<T> {
     /// `object` is an instance of the class that was built for `T`, or of a subclass.
     #[inline]
     pub unsafe fn from_object(object: Object) -> Self {
-        Self { object, class: PhantomData }
+        Self {
+            object,
+            class: PhantomData,
+        }
     }
 
     /// The same instance as a plain object.
@@ -185,7 +192,10 @@ impl<T: Class> Instance<T> {
 impl<T: Class> Clone for Instance<T> {
     #[inline]
     fn clone(&self) -> Self {
-        Self { object: self.object.clone(), class: PhantomData }
+        Self {
+            object: self.object.clone(),
+            class: PhantomData,
+        }
     }
 }
 

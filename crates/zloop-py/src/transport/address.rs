@@ -12,9 +12,9 @@ use crate::raw::object::Object;
 /// `MemoryError`, or `UnicodeDecodeError` for a path that cannot be decoded.
 pub fn to_python(py: Python<'_>, address: &PeerAddress) -> PyResult<Object> {
     match address {
-        PeerAddress::Ip(std::net::SocketAddr::V4(address)) => {
-            Ok(Object::from((address.ip().to_string(), address.port()).into_pyobject(py)?))
-        }
+        PeerAddress::Ip(std::net::SocketAddr::V4(address)) => Ok(Object::from(
+            (address.ip().to_string(), address.port()).into_pyobject(py)?,
+        )),
         PeerAddress::Ip(std::net::SocketAddr::V6(address)) => Ok(Object::from(
             (
                 address.ip().to_string(),
@@ -25,7 +25,9 @@ pub fn to_python(py: Python<'_>, address: &PeerAddress) -> PyResult<Object> {
                 .into_pyobject(py)?,
         )),
         PeerAddress::Unknown => Ok(Object::none(py)),
-        PeerAddress::Unix(path) if path.first() == Some(&0) => Ok(Object::from(PyBytes::new(py, path))),
+        PeerAddress::Unix(path) if path.first() == Some(&0) => {
+            Ok(Object::from(PyBytes::new(py, path)))
+        }
         PeerAddress::Unix(path) => {
             let decode = py.import("os")?.getattr("fsdecode")?;
             if path.is_empty() {

@@ -31,11 +31,15 @@ pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventL
 }
 
 fn present(value: Option<Borrowed<'_, '_, PyAny>>) -> Option<Object> {
-    value.filter(|value| !value.is_none()).map(|value| Object::from(value.to_owned()))
+    value
+        .filter(|value| !value.is_none())
+        .map(|value| Object::from(value.to_owned()))
 }
 
 fn fileno(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    socket.call_method0(intern!(socket.py(), "fileno"))?.extract()
+    socket
+        .call_method0(intern!(socket.py(), "fileno"))?
+        .extract()
 }
 
 fn family(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
@@ -91,10 +95,19 @@ fn set_nodelay(fd: RawFd) {
     let _ = zloop_net::tcp::set_nodelay(&fd, true);
 }
 
-fn start_accepting(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn start_accepting(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let names = ["sock", "protocol_factory", "server", "backlog", "context"];
-    let [Some(socket), Some(protocol_factory), server, backlog, context] =
-        arguments.bind(py, "_start_accepting", names, 2)?
+    let [
+        Some(socket),
+        Some(protocol_factory),
+        server,
+        backlog,
+        context,
+    ] = arguments.bind(py, "_start_accepting", names, 2)?
     else {
         return Ok(Object::none(py));
     };
@@ -131,7 +144,10 @@ fn start_accepting(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: 
 }
 
 /// The listener of a listening socket.
-fn listener_of(event_loop: &EventLoop, socket: &Bound<'_, PyAny>) -> PyResult<Option<Rc<Listener>>> {
+fn listener_of(
+    event_loop: &EventLoop,
+    socket: &Bound<'_, PyAny>,
+) -> PyResult<Option<Rc<Listener>>> {
     let fd = fileno(socket)?;
     Ok(event_loop
         .with_reactor(|reactor| match reactor.source(reactor.token_of(fd)?) {
@@ -141,21 +157,35 @@ fn listener_of(event_loop: &EventLoop, socket: &Bound<'_, PyAny>) -> PyResult<Op
         .flatten())
 }
 
-fn stop_accepting(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn stop_accepting(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [socket] = arguments.bind(py, "_stop_accepting", ["sock"], 1)?;
-    let Some(socket) = socket else { return Ok(Object::none(py)) };
-    let Some(listener) = listener_of(event_loop, &socket)? else { return Ok(Object::none(py)) };
+    let Some(socket) = socket else {
+        return Ok(Object::none(py));
+    };
+    let Some(listener) = listener_of(event_loop, &socket)? else {
+        return Ok(Object::none(py));
+    };
     if let Some(retry) = listener.retry.take() {
         retry.bind(py).call_method0(intern!(py, "cancel"))?;
     }
     if let Some(token) = listener.token.take() {
-        let source = event_loop.with_reactor(|reactor| reactor.deregister(token)).flatten();
+        let source = event_loop
+            .with_reactor(|reactor| reactor.deregister(token))
+            .flatten();
         drop(source);
     }
     Ok(Object::none(py))
 }
 
-fn resume_accepting(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn resume_accepting(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [socket] = arguments.bind(py, "_resume_accepting", ["sock"], 1)?;
     if let Some(socket) = socket
         && let Some(listener) = listener_of(event_loop, &socket)?

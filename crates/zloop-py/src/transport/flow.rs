@@ -14,15 +14,23 @@ use crate::raw::object::Object;
 pub fn limits_of(py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<WriteLimits> {
     let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
     let number = |value: Option<Borrowed<'_, '_, PyAny>>| -> PyResult<Option<i64>> {
-        value.filter(|value| !value.is_none()).map(|value| value.extract()).transpose()
+        value
+            .filter(|value| !value.is_none())
+            .map(|value| value.extract())
+            .transpose()
     };
     let (high, low) = (number(high)?, number(low)?);
     let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
     let low = low.unwrap_or(high / 4);
     if !(high >= low && low >= 0) {
-        return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
+        return Err(PyValueError::new_err(format!(
+            "high ({high}) must be >= low ({low}) must be >= 0"
+        )));
     }
-    Ok(WriteLimits { high: high as usize, low: low as usize })
+    Ok(WriteLimits {
+        high: high as usize,
+        low: low as usize,
+    })
 }
 
 /// What `get_write_buffer_limits` answers.

@@ -40,16 +40,17 @@ impl Instance<StreamTransport> {
     /// Registers the descriptor and queues `connection_made`.
     pub(super) fn begin(&self, py: Python<'_>, fd: RawFd) -> PyResult<()> {
         self.stream.borrow_mut().pause_reading();
-        let registered = self
-            .event_loop
-            .with_reactor(|reactor| reactor.register(fd, Interest::NONE, Source::Stream(self.clone())));
+        let registered = self.event_loop.with_reactor(|reactor| {
+            reactor.register(fd, Interest::NONE, Source::Stream(self.clone()))
+        });
         match registered {
             Some(Ok(token)) => self.token.set(Some(token)),
             Some(Err(error)) => return Err(os_error(py, &error)),
             None => self.event_loop.check_open()?,
         }
         self.attach_server(py)?;
-        self.event_loop.push_ready(Ready::Step(self.clone(), Step::ConnectionMade));
+        self.event_loop
+            .push_ready(Ready::Step(self.clone(), Step::ConnectionMade));
         Ok(())
     }
 
@@ -57,16 +58,22 @@ impl Instance<StreamTransport> {
         let server = self.server.borrow().clone();
         let Some(server) = server else { return Ok(()) };
         #[cfg(Py_3_13)]
-        server.bind(py).call_method1(intern!(py, "_attach"), (self.bind(py),))?;
+        server
+            .bind(py)
+            .call_method1(intern!(py, "_attach"), (self.bind(py),))?;
         #[cfg(not(Py_3_13))]
         server.bind(py).call_method0(intern!(py, "_attach"))?;
         Ok(())
     }
 
     fn detach_server(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(server) = self.server.take() else { return Ok(()) };
+        let Some(server) = self.server.take() else {
+            return Ok(());
+        };
         #[cfg(Py_3_13)]
-        server.bind(py).call_method1(intern!(py, "_detach"), (self.bind(py),))?;
+        server
+            .bind(py)
+            .call_method1(intern!(py, "_detach"), (self.bind(py),))?;
         #[cfg(not(Py_3_13))]
         server.bind(py).call_method0(intern!(py, "_detach"))?;
         Ok(())
@@ -103,10 +110,17 @@ impl Instance<StreamTransport> {
         let protocol = self.protocol.borrow().clone();
         if let Some(protocol) = protocol {
             let start_context = self.contexts.borrow().start.clone();
-            let made =
-                context::run(py, &start_context, || protocol.tell(py, "connection_made", self.as_object()));
+            let made = context::run(py, &start_context, || {
+                protocol.tell(py, "connection_made", self.as_object())
+            });
             if let Err(error) = made {
-                self.report_callback(py, protocol.object(), "connection_made", self.as_object(), error)?;
+                self.report_callback(
+                    py,
+                    protocol.object(),
+                    "connection_made",
+                    self.as_object(),
+                    error,
+                )?;
             }
         }
         self.started.set(true);
@@ -122,7 +136,9 @@ impl Instance<StreamTransport> {
 
     /// Tells the protocol that the connection is over, and closes the descriptor.
     pub(super) fn connection_lost(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(protocol) = self.protocol.take() else { return Ok(()) };
+        let Some(protocol) = self.protocol.take() else {
+            return Ok(());
+        };
         if self.lost_count.get() == 0 {
             self.lost_count.set(1);
         }
@@ -135,9 +151,9 @@ impl Instance<StreamTransport> {
             }
         };
         let told = match lost_context {
-            Some(lost_context) => {
-                context::run(py, &lost_context, || protocol.tell(py, "connection_lost", &reason))
-            }
+            Some(lost_context) => context::run(py, &lost_context, || {
+                protocol.tell(py, "connection_lost", &reason)
+            }),
             None => protocol.tell(py, "connection_lost", &reason),
         };
         let reported = match told {
@@ -158,15 +174,22 @@ impl Instance<StreamTransport> {
             && !waiter.bind(py).call_method0("done")?.is_truthy()?
         {
             let error = PyConnectionError::new_err("Connection is closed by peer");
-            waiter.bind(py).call_method1("set_exception", (error.into_value(py),))?;
+            waiter
+                .bind(py)
+                .call_method1("set_exception", (error.into_value(py),))?;
         }
         Ok(())
     }
 
     /// Closes the descriptor, once, by its owner.
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(token) = self.token.take() else { return Ok(()) };
-        let source = self.event_loop.with_reactor(|reactor| reactor.deregister(token)).flatten();
+        let Some(token) = self.token.take() else {
+            return Ok(());
+        };
+        let source = self
+            .event_loop
+            .with_reactor(|reactor| reactor.deregister(token))
+            .flatten();
         drop(source);
         let owned = self.stream.borrow_mut().release_descriptor();
         drop(owned);
@@ -214,7 +237,8 @@ impl Instance<StreamTransport> {
             self.contexts.borrow_mut().lost = Some(lost_context);
         }
         drop(self.lost_reason.replace(reason));
-        self.event_loop.push_ready(Ready::Step(self.clone(), Step::ConnectionLost));
+        self.event_loop
+            .push_ready(Ready::Step(self.clone(), Step::ConnectionLost));
         Ok(())
     }
 
@@ -240,7 +264,9 @@ impl Instance<StreamTransport> {
         report.set_item("exception", error.into_value(py))?;
         report.set_item("transport", self.bind(py))?;
         report.set_item("protocol", self.protocol_object(py).bind(py))?;
-        self.event_loop.bind(py).call_method1("call_exception_handler", (report,))?;
+        self.event_loop
+            .bind(py)
+            .call_method1("call_exception_handler", (report,))?;
         Ok(())
     }
 
@@ -267,7 +293,10 @@ impl Instance<StreamTransport> {
     }
 
     pub(super) fn log_debug(&self, py: Python<'_>, message: &str) -> PyResult<()> {
-        imports(py)?.logger.bind(py).call_method1("debug", (message, self.bind(py)))?;
+        imports(py)?
+            .logger
+            .bind(py)
+            .call_method1("debug", (message, self.bind(py)))?;
         Ok(())
     }
 
@@ -278,40 +307,69 @@ impl Instance<StreamTransport> {
         if interest == self.interest.get() {
             return Ok(());
         }
-        let Some(token) = self.token.get() else { return Ok(()) };
+        let Some(token) = self.token.get() else {
+            return Ok(());
+        };
         self.interest.set(interest);
-        match self.event_loop.with_reactor(|reactor| reactor.set_interest(token, interest)) {
+        match self
+            .event_loop
+            .with_reactor(|reactor| reactor.set_interest(token, interest))
+        {
             Some(Err(error)) if !interest.is_empty() => Err(os_error(py, &error)),
             _ => Ok(()),
         }
     }
 }
 
-fn close(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn close(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     transport.close_now(py)?;
     Ok(Object::none(py))
 }
 
-fn abort(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn abort(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     transport.flush_if_possible(py)?;
     transport.close_by_force(py, None)?;
     Ok(Object::none(py))
 }
 
-fn is_closing(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn is_closing(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(Object::boolean(py, transport.closing.get()))
 }
 
-fn force_close(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn force_close(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [error] = arguments.bind(py, "_force_close", ["exc"], 1)?;
-    let reason = error.filter(|error| !error.is_none()).map(|error| Object::from(error.to_owned()));
+    let reason = error
+        .filter(|error| !error.is_none())
+        .map(|error| Object::from(error.to_owned()));
     transport.close_by_force(py, reason)?;
     Ok(Object::none(py))
 }
 
-fn report_fatal(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn report_fatal(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [error, message] = arguments.bind(py, "_fatal_error", ["exc", "message"], 1)?;
-    let Some(error) = error else { return Ok(Object::none(py)) };
+    let Some(error) = error else {
+        return Ok(Object::none(py));
+    };
     let message: String = match message {
         Some(message) => message.extract()?,
         None => "Fatal error on transport".to_owned(),
@@ -320,14 +378,21 @@ fn report_fatal(transport: &Instance<StreamTransport>, py: Python<'_>, arguments
     Ok(Object::none(py))
 }
 
-fn state(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn state(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let state = match (transport.token.get(), transport.closing.get()) {
         (None, _) => "closed",
         (Some(_), true) => "closing",
         (Some(_), false) => "open",
     };
     let interest = transport.interest.get();
-    let state =
-        (state, interest.contains(Interest::READABLE), interest.contains(Interest::WRITABLE));
+    let state = (
+        state,
+        interest.contains(Interest::READABLE),
+        interest.contains(Interest::WRITABLE),
+    );
     Ok(Object::from(state.into_pyobject(py)?))
 }

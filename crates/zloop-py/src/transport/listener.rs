@@ -14,10 +14,10 @@ use super::stream_transport::{Parts, Peer};
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, is_fatal};
 use crate::imports::imports;
+use crate::raw::call;
 use crate::raw::class::Visit;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
-use crate::raw::call;
 
 /// How long accepting rests when the system is out of descriptors or memory, in seconds.
 const RETRY_DELAY: f64 = 1.0;
@@ -69,10 +69,17 @@ impl Listener {
             match zloop_net::accept(&self.fd) {
                 Ok(accepted) => self.welcome(event_loop, py, accepted)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if is_out_of_resources(&error) => return self.rest(event_loop, py, &error),
+                Err(error) if is_out_of_resources(&error) => {
+                    return self.rest(event_loop, py, &error);
+                }
                 Err(error) => {
                     let error = os_error(py, &error).into_value(py);
-                    return self.report(event_loop, py, "Accept error on listening socket", error.into_any());
+                    return self.report(
+                        event_loop,
+                        py,
+                        "Accept error on listening socket",
+                        error.into_any(),
+                    );
                 }
             }
         }
@@ -80,7 +87,12 @@ impl Listener {
     }
 
     /// Makes the protocol and the transport of a new connection.
-    fn welcome(&self, event_loop: &Instance<EventLoop>, py: Python<'_>, accepted: Accepted) -> PyResult<()> {
+    fn welcome(
+        &self,
+        event_loop: &Instance<EventLoop>,
+        py: Python<'_>,
+        accepted: Accepted,
+    ) -> PyResult<()> {
         if self.is_tcp {
             // A peer that is gone already makes this fail; reading will tell.
             let _ = zloop_net::tcp::set_nodelay(&accepted.fd, true);
@@ -107,12 +119,17 @@ impl Listener {
             Err(error) if is_fatal(py, &error) => Err(error),
             Err(error) if event_loop.is_debug() => {
                 let report = PyDict::new(py);
-                report.set_item("message", "Error on transport creation for incoming connection")?;
+                report.set_item(
+                    "message",
+                    "Error on transport creation for incoming connection",
+                )?;
                 report.set_item("exception", error.into_value(py))?;
                 if let Some(protocol) = protocol {
                     report.set_item("protocol", protocol.bind(py))?;
                 }
-                event_loop.bind(py).call_method1("call_exception_handler", (report,))?;
+                event_loop
+                    .bind(py)
+                    .call_method1("call_exception_handler", (report,))?;
                 Ok(())
             }
             Err(_) => Ok(()),
@@ -120,12 +137,24 @@ impl Listener {
     }
 
     /// Stops accepting for a while, so that a full process does not spin.
-    fn rest(&self, event_loop: &Instance<EventLoop>, py: Python<'_>, error: &io::Error) -> PyResult<()> {
+    fn rest(
+        &self,
+        event_loop: &Instance<EventLoop>,
+        py: Python<'_>,
+        error: &io::Error,
+    ) -> PyResult<()> {
         let error = os_error(py, error).into_value(py);
-        self.report(event_loop, py, "socket.accept() out of system resource", error.into_any())?;
+        self.report(
+            event_loop,
+            py,
+            "socket.accept() out of system resource",
+            error.into_any(),
+        )?;
         self.set_interest(event_loop, Interest::NONE);
         let resume = event_loop.bind(py).getattr("_resume_accepting")?;
-        let retry = event_loop.bind(py).call_method1("call_later", (RETRY_DELAY, resume, self.socket.bind(py)))?;
+        let retry = event_loop
+            .bind(py)
+            .call_method1("call_later", (RETRY_DELAY, resume, self.socket.bind(py)))?;
         drop(self.retry.replace(Some(Object::from(retry))));
         Ok(())
     }
@@ -155,8 +184,16 @@ impl Listener {
         let report = PyDict::new(py);
         report.set_item("message", message)?;
         report.set_item("exception", error)?;
-        report.set_item("socket", imports(py)?.transport_socket.bind(py).call1((self.socket.bind(py),))?)?;
-        event_loop.bind(py).call_method1("call_exception_handler", (report,))?;
+        report.set_item(
+            "socket",
+            imports(py)?
+                .transport_socket
+                .bind(py)
+                .call1((self.socket.bind(py),))?,
+        )?;
+        event_loop
+            .bind(py)
+            .call_method1("call_exception_handler", (report,))?;
         Ok(())
     }
 }
@@ -167,5 +204,8 @@ fn is_out_of_resources(error: &io::Error) -> bool {
     const EMFILE: i32 = 24;
     const ENOMEM: i32 = 12;
     const ENOBUFS: i32 = 105;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOMEM | ENOBUFS))
+    matches!(
+        error.raw_os_error(),
+        Some(ENFILE | EMFILE | ENOMEM | ENOBUFS)
+    )
 }

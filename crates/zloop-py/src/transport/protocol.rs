@@ -54,7 +54,10 @@ impl Protocol {
                 Err(_) => Receiver::Missing("data_received"),
             }
         };
-        Ok(Self { object: Object::from(protocol), receiver })
+        Ok(Self {
+            object: Object::from(protocol),
+            receiver,
+        })
     }
 
     /// The protocol itself.
@@ -91,7 +94,10 @@ impl Protocol {
         visit.object(&self.object);
         match &self.receiver {
             Receiver::Streaming(data_received) => visit.object(data_received),
-            Receiver::Buffered { get_buffer, buffer_updated } => {
+            Receiver::Buffered {
+                get_buffer,
+                buffer_updated,
+            } => {
                 visit.object(get_buffer);
                 visit.object(buffer_updated);
             }

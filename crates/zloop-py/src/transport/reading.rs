@@ -22,9 +22,21 @@ const READ_FAILED: &str = "Fatal read error on socket transport";
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
     builder
-        .method(c"pause_reading", pause_reading, c"pause_reading($self)\n--\n\nStop handing data to the protocol.")
-        .method(c"resume_reading", resume_reading, c"resume_reading($self)\n--\n\nGo on handing data to the protocol.")
-        .method(c"is_reading", is_reading, c"is_reading($self)\n--\n\nWhether data is handed to the protocol.")
+        .method(
+            c"pause_reading",
+            pause_reading,
+            c"pause_reading($self)\n--\n\nStop handing data to the protocol.",
+        )
+        .method(
+            c"resume_reading",
+            resume_reading,
+            c"resume_reading($self)\n--\n\nGo on handing data to the protocol.",
+        )
+        .method(
+            c"is_reading",
+            is_reading,
+            c"is_reading($self)\n--\n\nWhether data is handed to the protocol.",
+        )
 }
 
 /// What one read brought.
@@ -43,29 +55,50 @@ impl Instance<StreamTransport> {
         if self.lost_count.get() > 0 {
             return Ok(());
         }
-        let Some(protocol) = self.protocol.borrow().clone() else { return Ok(()) };
+        let Some(protocol) = self.protocol.borrow().clone() else {
+            return Ok(());
+        };
         match protocol.receiver() {
             Receiver::Streaming(data_received) => self.read_data(py, &protocol, data_received),
-            Receiver::Buffered { get_buffer, buffer_updated } => {
-                self.read_into_buffer(py, &protocol, get_buffer, buffer_updated)
-            }
+            Receiver::Buffered {
+                get_buffer,
+                buffer_updated,
+            } => self.read_into_buffer(py, &protocol, get_buffer, buffer_updated),
             Receiver::Missing(method) => {
                 let error = match protocol.object().bind(py).getattr(*method) {
                     Ok(_) => PyAttributeError::new_err(*method),
                     Err(error) => error,
                 };
-                self.fatal_error(py, error, "Fatal error: protocol.data_received() call failed.")
+                self.fatal_error(
+                    py,
+                    error,
+                    "Fatal error: protocol.data_received() call failed.",
+                )
             }
         }
     }
 
-    fn read_data(&self, py: Python<'_>, protocol: &Protocol, data_received: &Object) -> PyResult<()> {
-        let received = if self.reads_are_large.get() { self.receive_large(py) } else { self.receive(py) };
+    fn read_data(
+        &self,
+        py: Python<'_>,
+        protocol: &Protocol,
+        data_received: &Object,
+    ) -> PyResult<()> {
+        let received = if self.reads_are_large.get() {
+            self.receive_large(py)
+        } else {
+            self.receive(py)
+        };
         match received {
             Ok(Received::Data(data)) => {
                 let read_context = self.contexts.borrow().read.clone();
-                let result = context::run(py, &read_context, || call::call1(py, data_received, &data));
-                self.check_protocol(py, result.map(drop), "Fatal error: protocol.data_received() call failed.")
+                let result =
+                    context::run(py, &read_context, || call::call1(py, data_received, &data));
+                self.check_protocol(
+                    py,
+                    result.map(drop),
+                    "Fatal error: protocol.data_received() call failed.",
+                )
             }
             Ok(Received::End) => self.end_received(py, protocol),
             Ok(Received::Nothing) => Ok(()),
@@ -116,20 +149,30 @@ impl Instance<StreamTransport> {
             let buffer = call::call1(py, get_buffer, &any_size)?;
             let length = buffer.bind(py).len()?;
             if length == 0 {
-                return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
+                return Err(PyRuntimeError::new_err(
+                    "get_buffer() returned an empty buffer",
+                ));
             }
             Buffer::writable(buffer.bind(py))
         });
         let mut buffer = match buffer {
             Ok(buffer) => buffer,
             Err(error) => {
-                return self.fatal_error(py, error, "Fatal error: protocol.get_buffer() call failed.");
+                return self.fatal_error(
+                    py,
+                    error,
+                    "Fatal error: protocol.get_buffer() call failed.",
+                );
             }
         };
         let outcome = match buffer.as_mut_slice() {
             Ok(bytes) => self.stream.borrow_mut().read(bytes),
             Err(error) => {
-                return self.fatal_error(py, error, "Fatal error: protocol.get_buffer() call failed.");
+                return self.fatal_error(
+                    py,
+                    error,
+                    "Fatal error: protocol.get_buffer() call failed.",
+                );
             }
         };
         drop(buffer);
@@ -138,7 +181,11 @@ impl Instance<StreamTransport> {
                 let result = context::run(py, &read_context, || {
                     call::call1(py, buffer_updated, &Object::from(PyInt::new(py, length)))
                 });
-                self.check_protocol(py, result.map(drop), "Fatal error: protocol.buffer_updated() call failed.")
+                self.check_protocol(
+                    py,
+                    result.map(drop),
+                    "Fatal error: protocol.buffer_updated() call failed.",
+                )
             }
             Ok(ReadOutcome::End) => self.end_received(py, protocol),
             Ok(ReadOutcome::Blocked) => Ok(()),
@@ -162,9 +209,11 @@ impl Instance<StreamTransport> {
                 self.update_interest(py)
             }
             Ok(false) => self.close_now(py),
-            Err(error) => {
-                self.check_protocol(py, Err(error), "Fatal error: protocol.eof_received() call failed.")
-            }
+            Err(error) => self.check_protocol(
+                py,
+                Err(error),
+                "Fatal error: protocol.eof_received() call failed.",
+            ),
         }
     }
 
@@ -191,7 +240,11 @@ impl Instance<StreamTransport> {
     }
 }
 
-fn pause_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn pause_reading(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if transport.is_reading() {
         transport.paused.set(true);
         transport.stream.borrow_mut().pause_reading();
@@ -203,12 +256,17 @@ fn pause_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Argum
     Ok(Object::none(py))
 }
 
-fn resume_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn resume_reading(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if !transport.closing.get() && transport.paused.get() {
         transport.paused.set(false);
         if transport.shared_context.is_none() {
             let read_context = context::copy_current(py)?;
-            let replaced = std::mem::replace(&mut transport.contexts.borrow_mut().read, read_context);
+            let replaced =
+                std::mem::replace(&mut transport.contexts.borrow_mut().read, read_context);
             drop(replaced);
         }
         transport.start_reading(py)?;
@@ -219,6 +277,10 @@ fn resume_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Argu
     Ok(Object::none(py))
 }
 
-fn is_reading(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn is_reading(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(Object::boolean(py, transport.is_reading()))
 }

@@ -109,10 +109,19 @@ impl StreamTransport {
     ///
     /// # Errors
     /// `OSError` if the descriptor cannot be registered, or what Python raises on the way.
-    pub fn create(py: Python<'_>, event_loop: &Instance<EventLoop>, parts: Parts<'_, '_>) -> PyResult<Instance<Self>> {
+    pub fn create(
+        py: Python<'_>,
+        event_loop: &Instance<EventLoop>,
+        parts: Parts<'_, '_>,
+    ) -> PyResult<Instance<Self>> {
         let fd = parts.descriptor.as_raw_fd();
         let contexts = match &parts.context {
-            Some(context) => Contexts { start: context.clone(), read: context.clone(), lost: None, write: None },
+            Some(context) => Contexts {
+                start: context.clone(),
+                read: context.clone(),
+                lost: None,
+                write: None,
+            },
             None => Contexts {
                 start: context::copy_current(py)?,
                 read: context::copy_current(py)?,
@@ -172,17 +181,39 @@ impl StreamTransport {
     /// # Errors
     /// What CPython raises when the class cannot be made.
     pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
-        let base = module.py().import("asyncio")?.getattr("Transport")?.cast_into::<PyType>()?;
+        let base = module
+            .py()
+            .import("asyncio")?
+            .getattr("Transport")?
+            .cast_into::<PyType>()?;
         let builder = ClassBuilder::<Self>::new()
-            .method(c"set_protocol", set_protocol, c"set_protocol($self, protocol)\n--\n\nHave another protocol told from now on.")
-            .method(c"get_protocol", get_protocol, c"get_protocol($self)\n--\n\nThe protocol that is told.")
-            .getter(c"_loop", |transport, _| Ok(transport.event_loop.as_object().clone()))
-            .getter(c"_server", |transport, py| {
-                Ok(transport.server.borrow().clone().unwrap_or_else(|| Object::none(py)))
+            .method(
+                c"set_protocol",
+                set_protocol,
+                c"set_protocol($self, protocol)\n--\n\nHave another protocol told from now on.",
+            )
+            .method(
+                c"get_protocol",
+                get_protocol,
+                c"get_protocol($self)\n--\n\nThe protocol that is told.",
+            )
+            .getter(c"_loop", |transport, _| {
+                Ok(transport.event_loop.as_object().clone())
             })
-            .getter(c"_protocol", |transport, py| Ok(transport.protocol_object(py)))
+            .getter(c"_server", |transport, py| {
+                Ok(transport
+                    .server
+                    .borrow()
+                    .clone()
+                    .unwrap_or_else(|| Object::none(py)))
+            })
+            .getter(c"_protocol", |transport, py| {
+                Ok(transport.protocol_object(py))
+            })
             .getter(c"_sock", socket)
-            .getter(c"_sock_fd", |transport, py| Ok(Object::from(transport.fd().into_pyobject(py)?)))
+            .getter(c"_sock_fd", |transport, py| {
+                Ok(Object::from(transport.fd().into_pyobject(py)?))
+            })
             .getter(c"_peername", peername)
             .property(c"_extra", extra, |transport, _, value| {
                 drop(transport.extra.replace(Some(Object::from(value))));
@@ -218,8 +249,14 @@ impl Class for StreamTransport {
         {
             protocol.traverse(visit);
         }
-        let optional =
-            [&self.socket, &self.server, &self.extra, &self.waiter, &self.empty_waiter, &self.lost_reason];
+        let optional = [
+            &self.socket,
+            &self.server,
+            &self.extra,
+            &self.waiter,
+            &self.empty_waiter,
+            &self.lost_reason,
+        ];
         for cell in optional {
             if let Ok(object) = cell.try_borrow() {
                 visit.optional(object.as_ref());
@@ -242,12 +279,20 @@ impl Class for StreamTransport {
         let protocol = self.protocol.take();
         let server = self.server.take();
         let extra = self.extra.take();
-        let waiters = (self.waiter.take(), self.empty_waiter.take(), self.lost_reason.take());
+        let waiters = (
+            self.waiter.take(),
+            self.empty_waiter.take(),
+            self.lost_reason.take(),
+        );
         drop((protocol, server, extra, waiters));
     }
 }
 
-fn set_protocol(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn set_protocol(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [protocol] = arguments.bind(py, "set_protocol", ["protocol"], 1)?;
     if let Some(protocol) = protocol {
         let protocol = Protocol::new(&protocol)?;
@@ -256,7 +301,11 @@ fn set_protocol(transport: &Instance<StreamTransport>, py: Python<'_>, arguments
     Ok(Object::none(py))
 }
 
-fn get_protocol(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_protocol(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(transport.protocol_object(py))
 }
 

@@ -4,10 +4,10 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use zloop_net::{FlowEvent, FlushOutcome};
 
-use super::{LOG_THRESHOLD, StreamTransport};
 use super::chunk::Chunk;
 use super::flow;
 use super::stream_transport::not_bytes;
+use super::{LOG_THRESHOLD, StreamTransport};
 use crate::errors::os_error;
 use crate::event_loop::is_fatal;
 use crate::imports::imports;
@@ -38,10 +38,14 @@ impl Instance<StreamTransport> {
     /// Refuses a write after `write_eof` or during `sendfile`.
     fn check_writable(&self) -> PyResult<()> {
         if self.stream.borrow().is_eof_requested() {
-            return Err(PyRuntimeError::new_err("Cannot call write() after write_eof()"));
+            return Err(PyRuntimeError::new_err(
+                "Cannot call write() after write_eof()",
+            ));
         }
         if self.empty_waiter.borrow().is_some() {
-            return Err(PyRuntimeError::new_err("unable to write; sendfile is in progress"));
+            return Err(PyRuntimeError::new_err(
+                "unable to write; sendfile is in progress",
+            ));
         }
         Ok(())
     }
@@ -49,7 +53,10 @@ impl Instance<StreamTransport> {
     /// Counts a write to a lost connection, and says so after a few.
     fn write_lost(&self, py: Python<'_>) -> PyResult<()> {
         if self.lost_count.get() >= LOG_THRESHOLD {
-            imports(py)?.logger.bind(py).call_method1("warning", ("socket.send() raised exception.",))?;
+            imports(py)?
+                .logger
+                .bind(py)
+                .call_method1("warning", ("socket.send() raised exception.",))?;
         }
         self.lost_count.set(self.lost_count.get() + 1);
         Ok(())
@@ -59,7 +66,11 @@ impl Instance<StreamTransport> {
     fn after_write(&self, py: Python<'_>) -> PyResult<()> {
         let (blocked, buffered, high) = {
             let stream = self.stream.borrow();
-            (stream.is_blocked(), stream.buffered(), stream.write_limits().high)
+            (
+                stream.is_blocked(),
+                stream.buffered(),
+                stream.write_limits().high,
+            )
         };
         if blocked {
             return self.update_flow(py);
@@ -85,7 +96,11 @@ impl Instance<StreamTransport> {
     pub fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
         self.gathered.set(false);
         self.flush_if_possible(py)?;
-        if self.is_closing_done() { self.schedule_loss(py, None) } else { Ok(()) }
+        if self.is_closing_done() {
+            self.schedule_loss(py, None)
+        } else {
+            Ok(())
+        }
     }
 
     /// Sends what is gathered before something could tell that it was not sent at once.
@@ -115,7 +130,11 @@ impl Instance<StreamTransport> {
                 }
                 Ok(())
             }
-            Err(error) => self.fatal_error(py, os_error(py, &error), "Fatal write error on socket transport"),
+            Err(error) => self.fatal_error(
+                py,
+                os_error(py, &error),
+                "Fatal write error on socket transport",
+            ),
         }
     }
 
@@ -127,7 +146,11 @@ impl Instance<StreamTransport> {
             Some(write_context) => context::run(py, &write_context, go_on)?,
             None => go_on()?,
         }
-        if self.is_closing_done() { self.connection_lost(py) } else { Ok(()) }
+        if self.is_closing_done() {
+            self.connection_lost(py)
+        } else {
+            Ok(())
+        }
     }
 
     /// Tells the protocol to pause or to go on, at each crossing of a limit.
@@ -139,7 +162,9 @@ impl Instance<StreamTransport> {
             FlowEvent::ResumeWriting => "resume_writing",
         };
         self.protocol_paused.set(event == FlowEvent::PauseWriting);
-        let Some(protocol) = self.protocol.borrow().clone() else { return Ok(()) };
+        let Some(protocol) = self.protocol.borrow().clone() else {
+            return Ok(());
+        };
         let result = protocol.notify(py, method);
         match result {
             Ok(_) => Ok(()),
@@ -154,7 +179,9 @@ impl Instance<StreamTransport> {
     }
 
     fn write_context(&self) -> Option<Object> {
-        self.shared_context.clone().or_else(|| self.contexts.borrow().write.clone())
+        self.shared_context
+            .clone()
+            .or_else(|| self.contexts.borrow().write.clone())
     }
 
     fn tell_empty_waiter(&self, py: Python<'_>) -> PyResult<()> {
@@ -169,15 +196,25 @@ impl Instance<StreamTransport> {
     }
 }
 
-fn write(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn write(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let data = match arguments.get(py, 0) {
         Some(data) if arguments.len() == 1 && !arguments.has_names() => data,
         _ => match arguments.bind(py, "write", ["data"], 1)? {
             [Some(data)] => data,
-            [None] => return Err(PyTypeError::new_err("write() missing 1 required positional argument: 'data'")),
+            [None] => {
+                return Err(PyTypeError::new_err(
+                    "write() missing 1 required positional argument: 'data'",
+                ));
+            }
         },
     };
-    let Some(chunk) = Chunk::of(&data)? else { return Err(not_bytes(&data)) };
+    let Some(chunk) = Chunk::of(&data)? else {
+        return Err(not_bytes(&data));
+    };
     transport.check_writable()?;
     if chunk.as_ref().is_empty() {
         return Ok(Object::none(py));
@@ -191,10 +228,16 @@ fn write(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Argum
     Ok(Object::none(py))
 }
 
-fn writelines(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn writelines(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [list] = arguments.bind(py, "writelines", ["list_of_data"], 1)?;
     transport.check_writable()?;
-    let Some(list) = list else { return Ok(Object::none(py)) };
+    let Some(list) = list else {
+        return Ok(Object::none(py));
+    };
     let mut chunks = Vec::new();
     for data in list.try_iter()? {
         let data = data?;
@@ -222,7 +265,11 @@ fn writelines(transport: &Instance<StreamTransport>, py: Python<'_>, arguments: 
     Ok(Object::none(py))
 }
 
-fn write_eof(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn write_eof(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if transport.closing.get() || transport.stream.borrow().is_eof_requested() {
         return Ok(Object::none(py));
     }
@@ -239,13 +286,21 @@ fn write_eof(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments
     Ok(Object::none(py))
 }
 
-fn get_write_buffer_size(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_size(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     transport.flush_if_possible(py)?;
     let buffered = transport.stream.borrow().buffered();
     Ok(Object::from(buffered.into_pyobject(py)?))
 }
 
-fn get_write_buffer_limits(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_limits(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let limits = transport.stream.borrow().write_limits();
     flow::to_python(py, limits)
 }
@@ -262,12 +317,21 @@ fn set_write_buffer_limits(
     Ok(Object::none(py))
 }
 
-fn make_empty_waiter(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn make_empty_waiter(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if transport.empty_waiter.borrow().is_some() {
         return Err(PyRuntimeError::new_err("Empty waiter is already set"));
     }
     transport.flush_if_possible(py)?;
-    let waiter = Object::from(transport.event_loop.bind(py).call_method0("create_future")?);
+    let waiter = Object::from(
+        transport
+            .event_loop
+            .bind(py)
+            .call_method0("create_future")?,
+    );
     *transport.empty_waiter.borrow_mut() = Some(waiter.clone());
     if transport.stream.borrow().buffered() == 0 {
         transport.tell_empty_waiter(py)?;
@@ -275,7 +339,11 @@ fn make_empty_waiter(transport: &Instance<StreamTransport>, py: Python<'_>, _: A
     Ok(waiter)
 }
 
-fn reset_empty_waiter(transport: &Instance<StreamTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn reset_empty_waiter(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     drop(transport.empty_waiter.take());
     Ok(Object::none(py))
 }

@@ -27,11 +27,16 @@ impl AddressFamily {
     /// # Errors
     /// What the attribute raises.
     pub fn of(socket: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(match socket.getattr(intern!(socket.py(), "family"))?.extract::<i32>()? {
-            AF_INET => Self::V4,
-            AF_INET6 => Self::V6,
-            _ => Self::Other,
-        })
+        Ok(
+            match socket
+                .getattr(intern!(socket.py(), "family"))?
+                .extract::<i32>()?
+            {
+                AF_INET => Self::V4,
+                AF_INET6 => Self::V6,
+                _ => Self::Other,
+            },
+        )
     }
 
     /// Reads an address of this family that needs no looking up; `None` for any other, which the
@@ -77,8 +82,15 @@ pub enum Destination {
 
 impl Destination {
     /// What an unconnected socket makes of the `addr` of `sendto`.
-    pub fn of(py: Python<'_>, address: Option<&Object>, family: AddressFamily, known: Option<&KnownPeer>) -> Self {
-        let Some(address) = address else { return Self::Python(None) };
+    pub fn of(
+        py: Python<'_>,
+        address: Option<&Object>,
+        family: AddressFamily,
+        known: Option<&KnownPeer>,
+    ) -> Self {
+        let Some(address) = address else {
+            return Self::Python(None);
+        };
         if let Some(known) = known
             && known.object.is(address.as_ptr())
         {
@@ -103,7 +115,10 @@ impl KnownPeer {
     /// # Errors
     /// `MemoryError`.
     pub fn new(py: Python<'_>, address: &PeerAddress) -> PyResult<Self> {
-        Ok(Self { address: address.clone(), object: address::to_python(py, address)? })
+        Ok(Self {
+            address: address.clone(),
+            object: address::to_python(py, address)?,
+        })
     }
 
     /// The Python form.

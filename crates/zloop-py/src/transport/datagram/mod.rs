@@ -58,7 +58,11 @@ impl DatagramTransport {
     ///
     /// # Errors
     /// `OSError` if the descriptor cannot be registered, or what Python raises on the way.
-    pub fn create(py: Python<'_>, parts: Parts, address: Option<Object>) -> PyResult<Instance<Self>> {
+    pub fn create(
+        py: Python<'_>,
+        parts: Parts,
+        address: Option<Object>,
+    ) -> PyResult<Instance<Self>> {
         let socket = parts.owner.bind(py);
         let family = AddressFamily::of(socket)?;
         let peer = match &parts.extra {
@@ -86,11 +90,24 @@ impl DatagramTransport {
     /// # Errors
     /// What CPython raises when the class cannot be made.
     pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
-        let base = module.py().import("asyncio")?.getattr("DatagramTransport")?.cast_into::<PyType>()?;
-        let builder = endpoint::add_reading_methods(endpoint::add_methods(ClassBuilder::<Self>::new()));
+        let base = module
+            .py()
+            .import("asyncio")?
+            .getattr("DatagramTransport")?
+            .cast_into::<PyType>()?;
+        let builder =
+            endpoint::add_reading_methods(endpoint::add_methods(ClassBuilder::<Self>::new()));
         sending::add_methods(builder)
-            .method(c"close", close, c"close($self)\n--\n\nClose once what is buffered was sent.")
-            .method(c"abort", abort, c"abort($self)\n--\n\nClose at once, dropping what is buffered.")
+            .method(
+                c"close",
+                close,
+                c"close($self)\n--\n\nClose once what is buffered was sent.",
+            )
+            .method(
+                c"abort",
+                abort,
+                c"abort($self)\n--\n\nClose at once, dropping what is buffered.",
+            )
             .build(module, &base, true)
     }
 }
@@ -143,8 +160,16 @@ impl EndpointTransport for DatagramTransport {
 
     fn wanted(&self) -> Interest {
         let reading = self.endpoint.started.get() && self.endpoint.is_reading();
-        let read = if reading { Interest::READABLE } else { Interest::NONE };
-        let write = if self.has_unsent() { Interest::WRITABLE } else { Interest::NONE };
+        let read = if reading {
+            Interest::READABLE
+        } else {
+            Interest::NONE
+        };
+        let write = if self.has_unsent() {
+            Interest::WRITABLE
+        } else {
+            Interest::NONE
+        };
         read | write
     }
 
@@ -168,7 +193,9 @@ impl EndpointTransport for DatagramTransport {
         }
         if readiness.is_writable() && transport.waits_for(Interest::WRITABLE) {
             match transport.endpoint.write_context() {
-                Some(write_context) => context::run(py, &write_context, || transport.write_ready(py))?,
+                Some(write_context) => {
+                    context::run(py, &write_context, || transport.write_ready(py))?
+                }
                 None => transport.write_ready(py)?,
             }
         }
@@ -192,7 +219,11 @@ impl EndpointTransport for DatagramTransport {
     }
 }
 
-fn close(transport: &Instance<DatagramTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn close(
+    transport: &Instance<DatagramTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if transport.endpoint.closing.replace(true) {
         return Ok(Object::none(py));
     }
@@ -204,7 +235,11 @@ fn close(transport: &Instance<DatagramTransport>, py: Python<'_>, _: Arguments<'
     Ok(Object::none(py))
 }
 
-fn abort(transport: &Instance<DatagramTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn abort(
+    transport: &Instance<DatagramTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     transport.close_by_force(py, None)?;
     Ok(Object::none(py))
 }

@@ -63,7 +63,11 @@ impl Instance<DatagramTransport> {
         let received = batch.receive_up_to(expected, &self.endpoint.fd);
         let result = match received {
             Ok(count) => {
-                let next = if count == expected { (expected * 2).min(udp::MAX_BATCH) } else { count.max(1) };
+                let next = if count == expected {
+                    (expected * 2).min(udp::MAX_BATCH)
+                } else {
+                    count.max(1)
+                };
                 self.expected.set(next);
                 self.deliver_batch(py, &batch)
             }
@@ -97,14 +101,18 @@ impl Instance<DatagramTransport> {
     /// Hands on what was kept, as far as the protocol wants it.
     pub(super) fn deliver_kept(&self, py: Python<'_>) -> PyResult<()> {
         while self.endpoint.is_reading() {
-            let Some(Incoming { data, address }) = self.kept.borrow_mut().pop_front() else { break };
+            let Some(Incoming { data, address }) = self.kept.borrow_mut().pop_front() else {
+                break;
+            };
             self.deliver(py, &data, &address)?;
         }
         Ok(())
     }
 
     fn deliver(&self, py: Python<'_>, data: &Object, address: &Object) -> PyResult<()> {
-        let Some(protocol) = self.endpoint.protocol() else { return Ok(()) };
+        let Some(protocol) = self.endpoint.protocol() else {
+            return Ok(());
+        };
         let told = protocol
             .method(py, DATAGRAM_RECEIVED)
             .and_then(|method| call::call2(py, &method, data, address).map(drop));
@@ -116,7 +124,9 @@ impl Instance<DatagramTransport> {
 
     /// Receives one datagram by the socket object, which knows every family.
     fn receive_by_socket(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(socket) = self.endpoint.owner() else { return Ok(()) };
+        let Some(socket) = self.endpoint.owner() else {
+            return Ok(());
+        };
         let received = socket
             .bind(py)
             .call_method1(intern!(py, "recvfrom"), (MAX_SIZE,))
@@ -124,7 +134,9 @@ impl Instance<DatagramTransport> {
         match received {
             Ok((data, address)) => self.deliver(py, &data.into(), &address.into()),
             Err(error) if would_block(py, &error) => Ok(()),
-            Err(error) if error.is_instance_of::<PyOSError>(py) => self.error_received_in_callback(py, error),
+            Err(error) if error.is_instance_of::<PyOSError>(py) => {
+                self.error_received_in_callback(py, error)
+            }
             Err(error) if is_fatal(py, &error) => Err(error),
             Err(error) => self.fatal_error(py, error, READ_FAILED),
         }
@@ -139,7 +151,9 @@ impl Instance<DatagramTransport> {
 
     /// Tells the protocol of an error, and the loop of what the protocol raises.
     pub(super) fn error_received_in_callback(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
-        let Some(protocol) = self.endpoint.protocol() else { return Ok(()) };
+        let Some(protocol) = self.endpoint.protocol() else {
+            return Ok(());
+        };
         let argument = Object::from(error.clone_ref(py).into_value(py));
         let told = self.error_received(py, error);
         self.check_callback(py, protocol.object(), "error_received", &argument, told)
@@ -150,8 +164,13 @@ impl Instance<DatagramTransport> {
     /// # Errors
     /// What the protocol raises.
     pub(super) fn error_received(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
-        let Some(protocol) = self.endpoint.protocol() else { return Ok(()) };
-        protocol.object().bind(py).call_method1(intern!(py, "error_received"), (error.into_value(py),))?;
+        let Some(protocol) = self.endpoint.protocol() else {
+            return Ok(());
+        };
+        protocol
+            .object()
+            .bind(py)
+            .call_method1(intern!(py, "error_received"), (error.into_value(py),))?;
         Ok(())
     }
 

@@ -40,11 +40,16 @@ impl Outgoing {
             Destination::Peer(peer) => Some(peer),
             Destination::Python(_) => return None,
         };
-        Some(udp::Outgoing { bytes: self.chunk.as_ref(), peer })
+        Some(udp::Outgoing {
+            bytes: self.chunk.as_ref(),
+            peer,
+        })
     }
 }
 
-pub(super) fn add_methods(builder: ClassBuilder<DatagramTransport>) -> ClassBuilder<DatagramTransport> {
+pub(super) fn add_methods(
+    builder: ClassBuilder<DatagramTransport>,
+) -> ClassBuilder<DatagramTransport> {
     builder
         .method(c"sendto", sendto, c"sendto($self, data, addr=None)\n--\n\nSend a datagram; one that cannot be sent yet is buffered.")
         .method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be sent.")
@@ -83,10 +88,20 @@ impl Instance<DatagramTransport> {
     }
 
     /// Sends by the socket object, which knows every kind of address.
-    fn attempt_by_socket(&self, py: Python<'_>, data: &Object, address: Option<&Object>) -> Attempt {
-        let Some(socket) = self.endpoint.owner() else { return Attempt::Sent };
+    fn attempt_by_socket(
+        &self,
+        py: Python<'_>,
+        data: &Object,
+        address: Option<&Object>,
+    ) -> Attempt {
+        let Some(socket) = self.endpoint.owner() else {
+            return Attempt::Sent;
+        };
         let address = address.cloned().unwrap_or_else(|| Object::none(py));
-        match socket.bind(py).call_method1(intern!(py, "sendto"), (data.bind(py), address.bind(py))) {
+        match socket
+            .bind(py)
+            .call_method1(intern!(py, "sendto"), (data.bind(py), address.bind(py)))
+        {
             Ok(_) => Attempt::Sent,
             Err(error) if would_block(py, &error) => Attempt::Blocked,
             Err(error) => Attempt::Failed(error),
@@ -113,7 +128,8 @@ impl Instance<DatagramTransport> {
             }
         }
         self.update_flow(py)?;
-        if !self.has_unsent() && self.endpoint.closing.get() && !self.endpoint.loss_scheduled.get() {
+        if !self.has_unsent() && self.endpoint.closing.get() && !self.endpoint.loss_scheduled.get()
+        {
             return self.connection_lost(py);
         }
         self.update_interest(py)
@@ -123,8 +139,11 @@ impl Instance<DatagramTransport> {
     fn send_queued(&self, py: Python<'_>) -> Attempt {
         let result = {
             let queue = self.queue.borrow();
-            let batch: Vec<_> =
-                queue.iter().take(udp::MAX_BATCH).map_while(Outgoing::native).collect();
+            let batch: Vec<_> = queue
+                .iter()
+                .take(udp::MAX_BATCH)
+                .map_while(Outgoing::native)
+                .collect();
             (!batch.is_empty()).then(|| udp::send_batch(&self.endpoint.fd, &batch))
         };
         match result {
@@ -144,12 +163,19 @@ impl Instance<DatagramTransport> {
     fn send_queued_by_socket(&self, py: Python<'_>) -> Attempt {
         let first = {
             let queue = self.queue.borrow();
-            queue.iter().next().map(|outgoing| match &outgoing.destination {
-                Destination::Python(address) => (outgoing.chunk.to_python(py), address.clone()),
-                Destination::Connected | Destination::Peer(_) => (outgoing.chunk.to_python(py), None),
-            })
+            queue
+                .iter()
+                .next()
+                .map(|outgoing| match &outgoing.destination {
+                    Destination::Python(address) => (outgoing.chunk.to_python(py), address.clone()),
+                    Destination::Connected | Destination::Peer(_) => {
+                        (outgoing.chunk.to_python(py), None)
+                    }
+                })
         };
-        let Some((data, address)) = first else { return Attempt::Sent };
+        let Some((data, address)) = first else {
+            return Attempt::Sent;
+        };
         let attempt = self.attempt_by_socket(py, &data, address.as_ref());
         if matches!(attempt, Attempt::Sent) {
             let sent = self.queue.borrow_mut().pop();
@@ -167,7 +193,10 @@ impl Instance<DatagramTransport> {
     fn send_lost(&self, py: Python<'_>) -> PyResult<()> {
         let count = self.endpoint.lost_count.get();
         if count >= LOG_THRESHOLD {
-            imports(py)?.logger.bind(py).call_method1("warning", ("socket.send() raised exception.",))?;
+            imports(py)?
+                .logger
+                .bind(py)
+                .call_method1("warning", ("socket.send() raised exception.",))?;
         }
         self.endpoint.lost_count.set(count + 1);
         Ok(())
@@ -175,7 +204,9 @@ impl Instance<DatagramTransport> {
 
     /// Refuses any address but the one that the caller of `create_datagram_endpoint` named.
     fn check_address(&self, py: Python<'_>, given: Option<&Object>) -> PyResult<()> {
-        let (Some(only), Some(given)) = (&self.address, given) else { return Ok(()) };
+        let (Some(only), Some(given)) = (&self.address, given) else {
+            return Ok(());
+        };
         if given.is(only.as_ptr()) || given.bind(py).eq(only.bind(py))? {
             return Ok(());
         }
@@ -193,15 +224,25 @@ impl Instance<DatagramTransport> {
     }
 }
 
-fn sendto(transport: &Instance<DatagramTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn sendto(
+    transport: &Instance<DatagramTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [Some(data), address] = arguments.bind(py, "sendto", ["data", "addr"], 1)? else {
-        return Err(PyTypeError::new_err("sendto() missing 1 required positional argument: 'data'"));
+        return Err(PyTypeError::new_err(
+            "sendto() missing 1 required positional argument: 'data'",
+        ));
     };
-    let Some(chunk) = Chunk::of(&data)? else { return Err(not_bytes(&data)) };
+    let Some(chunk) = Chunk::of(&data)? else {
+        return Err(not_bytes(&data));
+    };
     if cfg!(not(Py_3_13)) && chunk.as_ref().is_empty() {
         return Ok(Object::none(py));
     }
-    let given = address.filter(|address| !address.is_none()).map(|address| Object::from(address.to_owned()));
+    let given = address
+        .filter(|address| !address.is_none())
+        .map(|address| Object::from(address.to_owned()));
     transport.check_address(py, given.as_ref())?;
     let endpoint = &transport.endpoint;
     let is_lost = endpoint.lost_count.get() > 0 && transport.address.is_some();
@@ -235,12 +276,20 @@ fn sendto(transport: &Instance<DatagramTransport>, py: Python<'_>, arguments: Ar
     Ok(Object::none(py))
 }
 
-fn get_write_buffer_size(transport: &Instance<DatagramTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_size(
+    transport: &Instance<DatagramTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let buffered = transport.queue.borrow().buffered();
     Ok(Object::from(buffered.into_pyobject(py)?))
 }
 
-fn get_write_buffer_limits(transport: &Instance<DatagramTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_limits(
+    transport: &Instance<DatagramTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let limits = transport.queue.borrow().write_limits();
     flow::to_python(py, limits)
 }

@@ -20,7 +20,9 @@ pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventL
 }
 
 fn present(value: Option<Borrowed<'_, '_, PyAny>>) -> Option<Object> {
-    value.filter(|value| !value.is_none()).map(|value| Object::from(value.to_owned()))
+    value
+        .filter(|value| !value.is_none())
+        .map(|value| Object::from(value.to_owned()))
 }
 
 fn parts(
@@ -33,14 +35,20 @@ fn parts(
     Ok(Parts {
         event_loop: event_loop.clone(),
         owner: Object::from(owner),
-        fd: owner.call_method0(intern!(owner.py(), "fileno"))?.extract()?,
+        fd: owner
+            .call_method0(intern!(owner.py(), "fileno"))?
+            .extract()?,
         protocol: Object::from(protocol),
         waiter: present(waiter),
         extra: present(extra),
     })
 }
 
-fn make_datagram_transport(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn make_datagram_transport(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let names = ["sock", "protocol", "address", "waiter", "extra"];
     let [Some(socket), Some(protocol), address, waiter, extra] =
         arguments.bind(py, "_make_datagram_transport", names, 2)?
@@ -51,7 +59,11 @@ fn make_datagram_transport(event_loop: &Instance<EventLoop>, py: Python<'_>, arg
     Ok(DatagramTransport::create(py, parts, present(address))?.into_object())
 }
 
-fn make_read_pipe_transport(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn make_read_pipe_transport(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let names = ["pipe", "protocol", "waiter", "extra"];
     let [Some(pipe), Some(protocol), waiter, extra] =
         arguments.bind(py, "_make_read_pipe_transport", names, 2)?
@@ -62,10 +74,19 @@ fn make_read_pipe_transport(event_loop: &Instance<EventLoop>, py: Python<'_>, ar
     Ok(ReadPipeTransport::create(py, parts)?.into_object())
 }
 
-fn make_write_pipe_transport(event_loop: &Instance<EventLoop>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn make_write_pipe_transport(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let names = ["pipe", "protocol", "watches_peer", "waiter", "extra"];
-    let [Some(pipe), Some(protocol), Some(watches_peer), waiter, extra] =
-        arguments.bind(py, "_make_write_pipe_transport", names, 3)?
+    let [
+        Some(pipe),
+        Some(protocol),
+        Some(watches_peer),
+        waiter,
+        extra,
+    ] = arguments.bind(py, "_make_write_pipe_transport", names, 3)?
     else {
         return Ok(Object::none(py));
     };

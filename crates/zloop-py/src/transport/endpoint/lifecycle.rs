@@ -29,7 +29,9 @@ impl<T: EndpointTransport> Instance<T> {
         let endpoint = self.endpoint();
         let register = |fd| {
             let source = Source::Endpoint(T::any(self.clone()));
-            endpoint.event_loop.with_reactor(|reactor| reactor.register(fd, Interest::NONE, source))
+            endpoint
+                .event_loop
+                .with_reactor(|reactor| reactor.register(fd, Interest::NONE, source))
         };
         let registered = match register(endpoint.fd) {
             Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -49,7 +51,9 @@ impl<T: EndpointTransport> Instance<T> {
 
     /// Does something at the next turn.
     pub(in crate::transport) fn put_off(&self, step: Step) {
-        self.endpoint().event_loop.push_ready(Ready::Endpoint(T::any(self.clone()), step));
+        self.endpoint()
+            .event_loop
+            .push_ready(Ready::Endpoint(T::any(self.clone()), step));
     }
 
     pub(super) fn step(&self, py: Python<'_>, step: Step) -> PyResult<()> {
@@ -68,7 +72,13 @@ impl<T: EndpointTransport> Instance<T> {
                 let told = context::run(py, &start_context, || {
                     protocol.tell(py, "connection_made", self.as_object())
                 });
-                self.check_callback(py, protocol.object(), "connection_made", self.as_object(), told)
+                self.check_callback(
+                    py,
+                    protocol.object(),
+                    "connection_made",
+                    self.as_object(),
+                    told,
+                )
             }
             None => Ok(()),
         };
@@ -88,23 +98,30 @@ impl<T: EndpointTransport> Instance<T> {
     /// Tells the protocol that the connection is over, and closes the descriptor.
     pub(in crate::transport) fn connection_lost(&self, py: Python<'_>) -> PyResult<()> {
         let endpoint = self.endpoint();
-        let Some(protocol) = endpoint.protocol.take() else { return Ok(()) };
+        let Some(protocol) = endpoint.protocol.take() else {
+            return Ok(());
+        };
         endpoint.loss_scheduled.set(true);
         if endpoint.lost_count.get() == 0 {
             endpoint.lost_count.set(1);
         }
-        let reason = endpoint.lost_reason.take().unwrap_or_else(|| Object::none(py));
+        let reason = endpoint
+            .lost_reason
+            .take()
+            .unwrap_or_else(|| Object::none(py));
         let lost_context = endpoint.contexts.borrow().lost.clone();
         let told = match lost_context {
-            Some(lost_context) => {
-                context::run(py, &lost_context, || protocol.tell(py, "connection_lost", &reason))
-            }
+            Some(lost_context) => context::run(py, &lost_context, || {
+                protocol.tell(py, "connection_lost", &reason)
+            }),
             // Writing has just ended, in its own context.
             None => protocol.tell(py, "connection_lost", &reason),
         };
         let told = self.check_callback(py, protocol.object(), "connection_lost", &reason, told);
         let closed = match self.close_descriptor(py) {
-            Err(error) if !is_fatal(py, &error) => self.report(py, "Cannot close a transport's descriptor", error),
+            Err(error) if !is_fatal(py, &error) => {
+                self.report(py, "Cannot close a transport's descriptor", error)
+            }
             closed => closed,
         };
         told.and(closed)
@@ -114,7 +131,10 @@ impl<T: EndpointTransport> Instance<T> {
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
         let endpoint = self.endpoint();
         if let Some(token) = endpoint.token.take() {
-            let source = endpoint.event_loop.with_reactor(|reactor| reactor.deregister(token)).flatten();
+            let source = endpoint
+                .event_loop
+                .with_reactor(|reactor| reactor.deregister(token))
+                .flatten();
             drop(source);
         }
         endpoint.interest.set(Interest::NONE);
@@ -126,7 +146,11 @@ impl<T: EndpointTransport> Instance<T> {
     }
 
     /// Closes at once, dropping what is not sent.
-    pub(in crate::transport) fn close_by_force(&self, py: Python<'_>, reason: Option<Object>) -> PyResult<()> {
+    pub(in crate::transport) fn close_by_force(
+        &self,
+        py: Python<'_>,
+        reason: Option<Object>,
+    ) -> PyResult<()> {
         if self.endpoint().loss_scheduled.get() {
             return Ok(());
         }
@@ -136,7 +160,11 @@ impl<T: EndpointTransport> Instance<T> {
     }
 
     /// Has `connection_lost` called at the next turn.
-    pub(in crate::transport) fn schedule_loss(&self, py: Python<'_>, reason: Option<Object>) -> PyResult<()> {
+    pub(in crate::transport) fn schedule_loss(
+        &self,
+        py: Python<'_>,
+        reason: Option<Object>,
+    ) -> PyResult<()> {
         let endpoint = self.endpoint();
         if endpoint.loss_scheduled.get() {
             return Ok(());
@@ -153,7 +181,12 @@ impl<T: EndpointTransport> Instance<T> {
     }
 
     /// Reports an error as asyncio does, and closes at once.
-    pub(in crate::transport) fn fatal_error(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
+    pub(in crate::transport) fn fatal_error(
+        &self,
+        py: Python<'_>,
+        error: PyErr,
+        message: &str,
+    ) -> PyResult<()> {
         if T::is_quiet(py, &error) {
             if self.endpoint().event_loop.is_debug() {
                 let logger = imports(py)?.logger.bind(py);
@@ -171,7 +204,12 @@ impl<T: EndpointTransport> Instance<T> {
     ///
     /// # Errors
     /// The error itself if it is fatal, else what the exception handler lets through.
-    pub(in crate::transport) fn report(&self, py: Python<'_>, message: &str, error: PyErr) -> PyResult<()> {
+    pub(in crate::transport) fn report(
+        &self,
+        py: Python<'_>,
+        message: &str,
+        error: PyErr,
+    ) -> PyResult<()> {
         if is_fatal(py, &error) {
             return Err(error);
         }
@@ -180,9 +218,17 @@ impl<T: EndpointTransport> Instance<T> {
         report.set_item("message", message)?;
         report.set_item("exception", error.into_value(py))?;
         report.set_item("transport", self.bind(py))?;
-        let protocol = endpoint.protocol().map(|protocol| protocol.object().clone());
-        report.set_item("protocol", protocol.unwrap_or_else(|| Object::none(py)).bind(py))?;
-        endpoint.event_loop.bind(py).call_method1("call_exception_handler", (report,))?;
+        let protocol = endpoint
+            .protocol()
+            .map(|protocol| protocol.object().clone());
+        report.set_item(
+            "protocol",
+            protocol.unwrap_or_else(|| Object::none(py)).bind(py),
+        )?;
+        endpoint
+            .event_loop
+            .bind(py)
+            .call_method1("call_exception_handler", (report,))?;
         Ok(())
     }
 
@@ -213,8 +259,14 @@ impl<T: EndpointTransport> Instance<T> {
     }
 
     /// Tells the protocol to pause or to go on.
-    pub(in crate::transport) fn tell_flow(&self, py: Python<'_>, event: Option<FlowEvent>) -> PyResult<()> {
-        let (Some(event), Some(protocol)) = (event, self.endpoint().protocol()) else { return Ok(()) };
+    pub(in crate::transport) fn tell_flow(
+        &self,
+        py: Python<'_>,
+        event: Option<FlowEvent>,
+    ) -> PyResult<()> {
+        let (Some(event), Some(protocol)) = (event, self.endpoint().protocol()) else {
+            return Ok(());
+        };
         let method = match event {
             FlowEvent::PauseWriting => "pause_writing",
             FlowEvent::ResumeWriting => "resume_writing",
@@ -232,8 +284,13 @@ impl<T: EndpointTransport> Instance<T> {
         if wanted == endpoint.interest.get() {
             return Ok(());
         }
-        let Some(token) = endpoint.token.get() else { return Ok(()) };
-        match endpoint.event_loop.with_reactor(|reactor| reactor.set_interest(token, wanted)) {
+        let Some(token) = endpoint.token.get() else {
+            return Ok(());
+        };
+        match endpoint
+            .event_loop
+            .with_reactor(|reactor| reactor.set_interest(token, wanted))
+        {
             Some(Err(error)) if !wanted.is_empty() => Err(os_error(py, &error)),
             _ => {
                 endpoint.interest.set(wanted);
@@ -258,9 +315,17 @@ impl<T: EndpointTransport> Instance<T> {
         }
     }
 
-    pub(in crate::transport) fn log(&self, py: Python<'_>, level: &str, message: &str) -> PyResult<()> {
+    pub(in crate::transport) fn log(
+        &self,
+        py: Python<'_>,
+        level: &str,
+        message: &str,
+    ) -> PyResult<()> {
         if self.endpoint().event_loop.is_debug() {
-            imports(py)?.logger.bind(py).call_method1(level, (message, self.bind(py)))?;
+            imports(py)?
+                .logger
+                .bind(py)
+                .call_method1(level, (message, self.bind(py)))?;
         }
         Ok(())
     }

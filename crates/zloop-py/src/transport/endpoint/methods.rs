@@ -34,9 +34,21 @@ pub fn add_methods<T: EndpointTransport>(builder: ClassBuilder<T>) -> ClassBuild
 /// Adds what transports have that read.
 pub fn add_reading_methods<T: EndpointTransport>(builder: ClassBuilder<T>) -> ClassBuilder<T> {
     builder
-        .method(c"pause_reading", pause_reading::<T>, c"pause_reading($self)\n--\n\nStop handing data to the protocol.")
-        .method(c"resume_reading", resume_reading::<T>, c"resume_reading($self)\n--\n\nGo on handing data to the protocol.")
-        .method(c"is_reading", is_reading::<T>, c"is_reading($self)\n--\n\nWhether data is handed to the protocol.")
+        .method(
+            c"pause_reading",
+            pause_reading::<T>,
+            c"pause_reading($self)\n--\n\nStop handing data to the protocol.",
+        )
+        .method(
+            c"resume_reading",
+            resume_reading::<T>,
+            c"resume_reading($self)\n--\n\nGo on handing data to the protocol.",
+        )
+        .method(
+            c"is_reading",
+            is_reading::<T>,
+            c"is_reading($self)\n--\n\nWhether data is handed to the protocol.",
+        )
 }
 
 fn protocol<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>) -> Object {
@@ -46,7 +58,11 @@ fn protocol<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>) -> Ob
     }
 }
 
-fn set_protocol<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn set_protocol<T: EndpointTransport>(
+    transport: &Instance<T>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [protocol] = arguments.bind(py, "set_protocol", ["protocol"], 1)?;
     if let Some(protocol) = protocol {
         let receiver = Receiver::new(py, Object::from(protocol.to_owned()), T::RECEIVE);
@@ -55,11 +71,19 @@ fn set_protocol<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, a
     Ok(Object::none(py))
 }
 
-fn is_closing<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn is_closing<T: EndpointTransport>(
+    transport: &Instance<T>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(Object::boolean(py, transport.endpoint().closing.get()))
 }
 
-fn state<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn state<T: EndpointTransport>(
+    transport: &Instance<T>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let state = (
         transport.state(),
         transport.waits_for(Interest::READABLE),
@@ -68,7 +92,11 @@ fn state<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, _: Argum
     Ok(Object::from(state.into_pyobject(py)?))
 }
 
-fn pause_reading<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn pause_reading<T: EndpointTransport>(
+    transport: &Instance<T>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let endpoint = transport.endpoint();
     if endpoint.is_reading() {
         endpoint.paused.set(true);
@@ -78,7 +106,11 @@ fn pause_reading<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, 
     Ok(Object::none(py))
 }
 
-fn resume_reading<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn resume_reading<T: EndpointTransport>(
+    transport: &Instance<T>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let endpoint = transport.endpoint();
     if !endpoint.closing.get() && endpoint.paused.get() {
         endpoint.paused.set(false);
@@ -90,6 +122,10 @@ fn resume_reading<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>,
     Ok(Object::none(py))
 }
 
-fn is_reading<T: EndpointTransport>(transport: &Instance<T>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn is_reading<T: EndpointTransport>(
+    transport: &Instance<T>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     Ok(Object::boolean(py, transport.endpoint().is_reading()))
 }

@@ -92,8 +92,13 @@ pub struct Receiver {
 
 impl Receiver {
     fn new(py: Python<'_>, protocol: Object, method: Option<&str>) -> Self {
-        let method = method.and_then(|method| protocol.bind(py).getattr(method).ok()).map(Object::from);
-        Self { object: protocol, method }
+        let method = method
+            .and_then(|method| protocol.bind(py).getattr(method).ok())
+            .map(Object::from);
+        Self {
+            object: protocol,
+            method,
+        }
     }
 
     /// The protocol itself.

@@ -49,7 +49,9 @@ impl ReadPipeTransport {
             stream,
             reads_are_large: Cell::new(false),
         };
-        let transport = imports(py)?.read_pipe_transport.instantiate(py, transport)?;
+        let transport = imports(py)?
+            .read_pipe_transport
+            .instantiate(py, transport)?;
         transport.begin(py)?;
         Ok(transport)
     }
@@ -59,10 +61,19 @@ impl ReadPipeTransport {
     /// # Errors
     /// What CPython raises when the class cannot be made.
     pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
-        let base = module.py().import("asyncio")?.getattr("ReadTransport")?.cast_into::<PyType>()?;
-        let builder = endpoint::add_reading_methods(endpoint::add_methods(ClassBuilder::<Self>::new()));
+        let base = module
+            .py()
+            .import("asyncio")?
+            .getattr("ReadTransport")?
+            .cast_into::<PyType>()?;
+        let builder =
+            endpoint::add_reading_methods(endpoint::add_methods(ClassBuilder::<Self>::new()));
         builder
-            .method(c"close", close, c"close($self)\n--\n\nClose; what was not read is lost.")
+            .method(
+                c"close",
+                close,
+                c"close($self)\n--\n\nClose; what was not read is lost.",
+            )
             .build(module, &base, true)
     }
 }
@@ -124,12 +135,24 @@ impl EndpointTransport for ReadPipeTransport {
 
     /// Tells the protocol that the end was reached.
     fn proceed(transport: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let Some(protocol) = transport.endpoint.protocol() else { return Ok(()) };
+        let Some(protocol) = transport.endpoint.protocol() else {
+            return Ok(());
+        };
         let read_context = transport.endpoint.read_context();
         let told = context::run(py, &read_context, || {
-            protocol.object().bind(py).call_method0(intern!(py, "eof_received")).map(drop)
+            protocol
+                .object()
+                .bind(py)
+                .call_method0(intern!(py, "eof_received"))
+                .map(drop)
         });
-        transport.check_callback(py, protocol.object(), "eof_received", &Object::none(py), told)
+        transport.check_callback(
+            py,
+            protocol.object(),
+            "eof_received",
+            &Object::none(py),
+            told,
+        )
     }
 
     fn any(transport: Instance<Self>) -> AnyEndpoint {
@@ -140,7 +163,11 @@ impl EndpointTransport for ReadPipeTransport {
 impl Instance<ReadPipeTransport> {
     /// Reads once and hands what came to the protocol.
     fn read_ready(&self, py: Python<'_>) -> PyResult<()> {
-        let received = if self.reads_are_large.get() { self.receive_large(py) } else { self.receive(py) };
+        let received = if self.reads_are_large.get() {
+            self.receive_large(py)
+        } else {
+            self.receive(py)
+        };
         match received {
             Ok(Received::Data(data)) => self.data_received(py, &data),
             Ok(Received::End) => self.end_received(py),
@@ -150,7 +177,9 @@ impl Instance<ReadPipeTransport> {
     }
 
     fn data_received(&self, py: Python<'_>, data: &Object) -> PyResult<()> {
-        let Some(protocol) = self.endpoint.protocol() else { return Ok(()) };
+        let Some(protocol) = self.endpoint.protocol() else {
+            return Ok(());
+        };
         let read_context = self.endpoint.read_context();
         let told = context::run(py, &read_context, || {
             call::call1(py, &protocol.method(py, DATA_RECEIVED)?, data).map(drop)
@@ -202,7 +231,11 @@ enum Received {
     Nothing,
 }
 
-fn close(transport: &Instance<ReadPipeTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn close(
+    transport: &Instance<ReadPipeTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if !transport.endpoint.closing.get() {
         transport.close_by_force(py, None)?;
     }

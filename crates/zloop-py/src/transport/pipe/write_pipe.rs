@@ -40,7 +40,9 @@ impl WritePipeTransport {
             stream: RefCell::new(stream),
             watches_peer,
         };
-        let transport = imports(py)?.write_pipe_transport.instantiate(py, transport)?;
+        let transport = imports(py)?
+            .write_pipe_transport
+            .instantiate(py, transport)?;
         transport.begin(py)?;
         Ok(transport)
     }
@@ -50,7 +52,11 @@ impl WritePipeTransport {
     /// # Errors
     /// What CPython raises when the class cannot be made.
     pub fn class(module: &Bound<'_, PyModule>) -> PyResult<NativeClass<Self>> {
-        let base = module.py().import("asyncio")?.getattr("WriteTransport")?.cast_into::<PyType>()?;
+        let base = module
+            .py()
+            .import("asyncio")?
+            .getattr("WriteTransport")?
+            .cast_into::<PyType>()?;
         endpoint::add_methods(ClassBuilder::<Self>::new())
             .method(c"write", write, c"write($self, data)\n--\n\nWrite bytes; what the pipe cannot take yet is buffered.")
             .method(c"write_eof", write_eof, c"write_eof($self)\n--\n\nClose once what is buffered was written.")
@@ -94,8 +100,16 @@ impl EndpointTransport for WritePipeTransport {
             return Interest::NONE;
         }
         let watching = self.watches_peer && self.endpoint.started.get();
-        let peer = if watching { Interest::READABLE } else { Interest::NONE };
-        let room = if self.has_unsent() { Interest::WRITABLE } else { Interest::NONE };
+        let peer = if watching {
+            Interest::READABLE
+        } else {
+            Interest::NONE
+        };
+        let room = if self.has_unsent() {
+            Interest::WRITABLE
+        } else {
+            Interest::NONE
+        };
         peer | room
     }
 
@@ -159,8 +173,14 @@ impl Instance<WritePipeTransport> {
         match outcome {
             Ok(outcome) => Ok(Some(outcome)),
             Err(error) => {
-                self.endpoint.lost_count.set(self.endpoint.lost_count.get() + 1);
-                self.fatal_error(py, os_error(py, &error), "Fatal write error on pipe transport")?;
+                self.endpoint
+                    .lost_count
+                    .set(self.endpoint.lost_count.get() + 1);
+                self.fatal_error(
+                    py,
+                    os_error(py, &error),
+                    "Fatal write error on pipe transport",
+                )?;
                 Ok(None)
             }
         }
@@ -176,16 +196,25 @@ impl Instance<WritePipeTransport> {
         let count = self.endpoint.lost_count.get();
         if count >= LOG_THRESHOLD {
             let message = "pipe closed by peer or os.write(pipe, data) raised exception.";
-            imports(py)?.logger.bind(py).call_method1("warning", (message,))?;
+            imports(py)?
+                .logger
+                .bind(py)
+                .call_method1("warning", (message,))?;
         }
         self.endpoint.lost_count.set(count + 1);
         Ok(())
     }
 }
 
-fn write(transport: &Instance<WritePipeTransport>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+fn write(
+    transport: &Instance<WritePipeTransport>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
     let [Some(data)] = arguments.bind(py, "write", ["data"], 1)? else {
-        return Err(PyTypeError::new_err("write() missing 1 required positional argument: 'data'"));
+        return Err(PyTypeError::new_err(
+            "write() missing 1 required positional argument: 'data'",
+        ));
     };
     let Some(chunk) = Chunk::of(&data)? else {
         return Err(PyAssertionError::new_err(data.repr()?.unbind()));
@@ -213,24 +242,40 @@ fn write(transport: &Instance<WritePipeTransport>, py: Python<'_>, arguments: Ar
     Ok(Object::none(py))
 }
 
-fn write_eof(transport: &Instance<WritePipeTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn write_eof(
+    transport: &Instance<WritePipeTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     if !transport.endpoint.closing.replace(true) && !transport.has_unsent() {
         transport.schedule_loss(py, None)?;
     }
     Ok(Object::none(py))
 }
 
-fn abort(transport: &Instance<WritePipeTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn abort(
+    transport: &Instance<WritePipeTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     transport.close_by_force(py, None)?;
     Ok(Object::none(py))
 }
 
-fn get_write_buffer_size(transport: &Instance<WritePipeTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_size(
+    transport: &Instance<WritePipeTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let buffered = transport.stream.borrow().buffered();
     Ok(Object::from(buffered.into_pyobject(py)?))
 }
 
-fn get_write_buffer_limits(transport: &Instance<WritePipeTransport>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_limits(
+    transport: &Instance<WritePipeTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
     let limits = transport.stream.borrow().write_limits();
     flow::to_python(py, limits)
 }
