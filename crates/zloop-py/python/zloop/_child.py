@@ -21,13 +21,10 @@ _CODE_IF_UNKNOWN = 255
 
 
 class ChildProcess:
-    """A child that `subprocess.Popen` has started; `exited` is told of its return code, once."""
+    """A child that `subprocess.Popen` has started; the loop calls `exited` with its return code."""
 
     def __init__(
-        self,
-        loop: LoopBase,
-        process: subprocess.Popen[bytes],
-        exited: Callable[[int], None],
+        self, loop: LoopBase, process: subprocess.Popen[bytes], exited: Callable[[int], None]
     ) -> None:
         self._loop = loop
         self._process = process
@@ -35,50 +32,48 @@ class ChildProcess:
         self._exited: Callable[[int], None] | None = exited
         self._pidfd = _open_pidfd(process.pid)
         if self._pidfd is None:
-            threading.Thread(
-                target=self._wait_on_thread, name=f"zloop-waits-{process.pid}", daemon=True
-            ).start()
+            name = f"zloop-waits-{process.pid}"
+            threading.Thread(target=self._wait_on_thread, name=name, daemon=True).start()
         else:
+            # Whoever has the Popen object signals this child, too, or nobody.
+            process.send_signal = self._send_by_pidfd  # type: ignore[method-assign]
             loop._add_reader(self._pidfd, self._reap)
 
-    def send_signal(self, number: int) -> None:
-        """Signal the process, unless it was reaped."""
-        if self._process.returncode is not None:
+    def _send_by_pidfd(self, sig: int) -> None:
+        if self._pidfd is None:
             return
         try:
-            if self._pidfd is None:
-                # Reaps it first if it has ended, so that the number is still its own.
-                self._process.send_signal(number)
-            else:
-                signal.pidfd_send_signal(self._pidfd, number)
+            signal.pidfd_send_signal(self._pidfd, sig)
         except ProcessLookupError:
             pass  # It has ended; the loop will hear of it.
 
     def forget(self) -> None:
-        """Stop waiting: the loop is closed."""
+        """Wait no longer: the loop has told of the end, or is closed."""
         pidfd, self._pidfd = self._pidfd, None
         if pidfd is not None:
+            vars(self._process).pop("send_signal", None)
             os.close(pidfd)
 
     def __del__(self) -> None:
         self.forget()
 
     def _reap(self) -> None:
-        pidfd = self._pidfd
+        pidfd, exited = self._pidfd, self._exited
+        if exited is None:
+            return
+        self._exited = None
         if pidfd is None:
-            code = self._wait(os.P_PID, self._process.pid)
+            code = self._take_return_code(os.P_PID, self._process.pid)
         else:
             self._loop._remove_reader(pidfd)
-            code = self._wait(os.P_PIDFD, pidfd)
+            code = self._take_return_code(os.P_PIDFD, pidfd)
             self.forget()
-        exited, self._exited = self._exited, None
-        if exited is not None:
-            exited(code)
+        exited(code)
 
-    def _wait(self, kind: int, identity: int) -> int:
-        """Take the return code of the process, which has ended."""
+    def _take_return_code(self, kind: int, identity: int) -> int:
+        """The return code of the child, which has ended and may have been waited for."""
         try:
-            result = os.waitid(kind, identity, os.WEXITED)  # type: ignore[call-overload]
+            result = os.waitid(kind, identity, os.WEXITED)
         except ChildProcessError:
             if self._process.returncode is not None:
                 return self._process.returncode
@@ -94,7 +89,7 @@ class ChildProcess:
             # Leaves it unreaped, so that its number stays its own until the loop reaps it.
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         except ChildProcessError:
-            pass
+            pass  # Somebody else has reaped it.
         try:
             self._loop.call_soon_threadsafe(self._reap)
         except RuntimeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from typing import Any
 
@@ -9,8 +10,12 @@ from . import _zloop
 from ._transport import polling
 
 
-class DatagramTransport(_zloop.DatagramTransport):
-    """A datagram socket's transport: its native part moves the datagrams."""
+class DatagramTransport(_zloop.DatagramTransport, asyncio.Transport):
+    """A datagram socket's transport: its native part moves the datagrams.
+
+    As asyncio's own, it is an `asyncio.Transport` too, for the sake of reading's and flow control's
+    methods.
+    """
 
     def __repr__(self) -> str:
         state, reads, writes = self._state()

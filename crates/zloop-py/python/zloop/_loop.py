@@ -44,7 +44,7 @@ def new_event_loop() -> Loop:
     ...     runner.run(main())
     'zloop'
     """
-    return Loop()  # type: ignore[abstract]
+    return Loop()
 
 
 new_event_loop.__module__ = "zloop"

@@ -13,9 +13,8 @@ class ReadPipeTransport(_zloop.ReadPipeTransport):
     """Reads from a pipe, a FIFO, a socket or a terminal."""
 
     def __repr__(self) -> str:
-        state, reads, _ = self._state()
-        details = [polling(reads)] if state != "closed" else ["closed"]
-        return _describe(self, state, details)
+        _, reads, _ = self._state()
+        return _describe(self, polling(reads))
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         _close_if_open(self, _warn)
@@ -25,11 +24,8 @@ class WritePipeTransport(_zloop.WritePipeTransport):
     """Writes to a pipe, a FIFO, a socket or a terminal."""
 
     def __repr__(self) -> str:
-        state, _, writes = self._state()
-        details = ["closed"]
-        if state != "closed":
-            details = [polling(writes), f"bufsize={self.get_write_buffer_size()}"]
-        return _describe(self, state, details)
+        _, _, writes = self._state()
+        return _describe(self, polling(writes), f"bufsize={self.get_write_buffer_size()}")
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         _close_if_open(self, _warn)
@@ -38,12 +34,19 @@ class WritePipeTransport(_zloop.WritePipeTransport):
 type PipeTransport = ReadPipeTransport | WritePipeTransport
 
 
-def _describe(transport: PipeTransport, state: str, details: list[str]) -> str:
+def _describe(transport: PipeTransport, *details: str) -> str:
+    state = transport._state()[0]
     parts = [type(transport).__name__]
     if state != "open":
         parts.append(state)
     parts.append(f"fd={transport._fileno}")
-    return f"<{' '.join([*parts, *details])}>"
+    if state == "closed":
+        parts.append("closed")
+    elif transport._loop.is_closed():
+        parts.append("open")
+    else:
+        parts += details
+    return f"<{' '.join(parts)}>"
 
 
 def _close_if_open(transport: PipeTransport, warn: Any) -> None:

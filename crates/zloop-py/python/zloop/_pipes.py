@@ -15,7 +15,7 @@ from ._base import LoopBase
 class PipeConnections(LoopBase):
     """`connect_read_pipe` and `connect_write_pipe`."""
 
-    async def connect_read_pipe[P: asyncio.BaseProtocol](  # type: ignore[override]
+    async def connect_read_pipe[P: asyncio.BaseProtocol](
         self, protocol_factory: Callable[[], P], pipe: Any
     ) -> tuple[asyncio.ReadTransport, P]:
         """Read from a file object over a pipe, FIFO, socket or terminal; the transport closes it."""
@@ -31,7 +31,7 @@ class PipeConnections(LoopBase):
             logger.debug("Read pipe %r connected: (%r, %r)", pipe.fileno(), transport, protocol)
         return transport, protocol
 
-    async def connect_write_pipe[P: asyncio.BaseProtocol](  # type: ignore[override]
+    async def connect_write_pipe[P: asyncio.BaseProtocol](
         self, protocol_factory: Callable[[], P], pipe: Any
     ) -> tuple[asyncio.WriteTransport, P]:
         """Write to a file object over a pipe, FIFO, socket or terminal; the transport closes it."""

@@ -126,6 +126,11 @@ class Subprocesses(PipeConnections):
 class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
     """A child process: asyncio's own bookkeeping over a pidfd and native pipes."""
 
+    # As asyncio has them, whose stubs are narrower than what it does.
+    _loop: Any
+    _proc: Any
+    _pipes: dict[int, Any]
+    _pending_calls: Any
     _child: ChildProcess | None = None
 
     def _start(
@@ -138,7 +143,7 @@ class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
         bufsize: int,
         **kwargs: Any,
     ) -> None:
-        self._proc = subprocess.Popen(
+        self._proc = process = subprocess.Popen(
             args,
             shell=shell,
             stdin=stdin,
@@ -149,12 +154,12 @@ class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
             **kwargs,
         )
         try:
-            self._child = ChildProcess(self._loop, self._proc, self._process_exited)
+            self._child = ChildProcess(self._loop, process, self._process_exited)
         except BaseException:
-            # Nobody would hear of its end.
-            self._proc.kill()
-            with self._proc:
-                raise
+            # Nobody would hear of its end. The context manager closes its pipes, and waits.
+            with process:
+                process.kill()
+            raise
 
     async def _connect_pipes(self, waiter: asyncio.Future[None] | None) -> None:
         process, loop = self._proc, self._loop
@@ -195,8 +200,8 @@ class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
     def send_signal(self, signal: int) -> None:
         """Send a signal to the child; one that has ended hears nothing, nor does any other."""
         self._check_proc()
-        if self._returncode is None and self._child is not None:
-            self._child.send_signal(signal)
+        if self._returncode is None:
+            self._proc.send_signal(signal)
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -212,13 +217,13 @@ class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
             return
         self._closed = True
         self._close_pipes()
-        child = self._child
-        if child is None or self._returncode is not None:
+        process, child = self._proc, self._child
+        if child is None or self._returncode is not None or process.returncode is not None:
             return
         if self._loop.get_debug():
             logger.warning("Close running child process: kill %r", self)
         try:
-            child.send_signal(signal.SIGKILL)
+            process.kill()
         except PermissionError:
             pass  # It runs as another user.
         if self._loop.is_closed():
