@@ -32,7 +32,6 @@ LOOPS = {
     "rloop": "rloop:new_event_loop",
     "zuvloop": "zuvloop:new_event_loop",
 }
-PATIENCE = 30.0
 
 
 def main() -> int:
@@ -97,32 +96,33 @@ class _Failed(Exception):
 
 def _measure(row: Row, factory: str, seconds: float) -> float:
     """Runs one row on one loop, in a fresh process; raises _Failed if it does not succeed."""
+    patience = 10 + 4 * seconds
     command = [sys.executable, str(HERE / "child.py"), row.name, factory, str(seconds)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
         try:
             if row.serve is None:
-                printed, errors = child.communicate(timeout=PATIENCE)
+                printed, errors = child.communicate(timeout=patience)
                 return _rate(printed, errors)
             assert child.stdout is not None
             port = child.stdout.readline()
             if not port:
-                raise _Failed(_last_line(child.communicate(timeout=PATIENCE)[1]))
-            return _load(row, int(port), seconds)
+                raise _Failed(_last_line(child.communicate(timeout=patience)[1]))
+            return _load(row, int(port), seconds, patience)
         except subprocess.TimeoutExpired:
-            raise _Failed(f"no result after {PATIENCE:.0f} s") from None
+            raise _Failed(f"no result after {patience:.0f} s") from None
         finally:
             child.kill()
 
 
-def _load(row: Row, port: int, seconds: float) -> float:
+def _load(row: Row, port: int, seconds: float, patience: float) -> float:
     """Runs the row's client on the other core."""
     client = subprocess.run(
         [sys.executable, *row.client_command(port, seconds)],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience,
         preexec_fn=lambda: pin(1),
         check=False,
     )
