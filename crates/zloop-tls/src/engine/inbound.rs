@@ -40,9 +40,6 @@ impl Inbound {
             self.start = 0;
         }
         let wanted = self.room.max(self.end + LEAST);
-        if self.end == 0 && self.bytes.len() > wanted {
-            self.bytes = Vec::new();
-        }
         if self.bytes.len() < wanted {
             self.bytes.resize(wanted, 0);
         }
@@ -63,8 +60,8 @@ impl Inbound {
         self.end += count;
         if count == offered {
             self.room = (self.room * 2).min(MOST);
-        } else if count < self.room / 8 {
-            self.room = (self.room / 2).max(LEAST);
+        } else if count < self.room / 4 {
+            self.room = (count * 2).next_power_of_two().max(LEAST);
         }
     }
 
@@ -82,8 +79,17 @@ impl Inbound {
         &mut self.bytes[self.start..self.end]
     }
 
+    /// Forgets the first `count` bytes. Once there are none, room that was wanted only for a
+    /// while is given back, so that an idle connection holds little.
     pub(super) fn discard(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            if self.bytes.len() > self.room {
+                self.bytes = Vec::new();
+            }
+        }
     }
 }
 
@@ -118,9 +124,12 @@ mod tests {
             receive(&mut inbound, usize::MAX);
         }
         assert_eq!(inbound.room().len(), MOST);
-        for _ in 0..10 {
-            receive(&mut inbound, 100);
-        }
+        receive(&mut inbound, 100);
+        assert_eq!(
+            inbound.bytes.capacity(),
+            0,
+            "nothing is held for one that has gone quiet"
+        );
         assert_eq!(inbound.room().len(), LEAST);
     }
 

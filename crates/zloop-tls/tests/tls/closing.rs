@@ -233,6 +233,25 @@ fn one_direction_can_end_while_the_other_goes_on() {
 }
 
 #[test]
+fn a_half_closed_connection_can_be_closed_and_given_up_in_time() {
+    let mut pair = connected();
+    pair.server.follows = false;
+    pair.client.connection.write_eof();
+    pair.run();
+    assert_eq!(pair.client.connection.next_deadline(), None);
+    close_client(&mut pair);
+    pair.run();
+    assert_eq!(
+        pair.server.notes,
+        [Note::HandshakeDone, CLEAN],
+        "close_notify is sent once"
+    );
+    assert_eq!(pair.client.outcome(), None);
+    pair.pass(Duration::from_secs(30));
+    assert!(matches!(pair.client.error, Some(Error::ShutdownTimeout)));
+}
+
+#[test]
 fn data_that_comes_after_our_close_is_thrown_away() {
     let mut pair = Pair::new(
         Node::new(connector().connect(HOST).unwrap()),
