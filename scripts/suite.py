@@ -96,12 +96,18 @@ class Suite:
             stdout=descriptor,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_hear_interrupts,
         ) as process:
             try:
                 return process.wait(self.budget)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 return None
+
+
+def _hear_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, which tests send to themselves."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def from_cargo(output: str) -> Totals:

@@ -86,7 +86,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the names of the tests")
     parser.add_argument("--output", action="store_true", help="show what failing tests printed")
     parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1))
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds that a test may take")
+    parser.add_argument("--limit", type=float, default=40.0, help="seconds that a test may take")
     parser.add_argument(
         "--retry-up-to",
         type=int,

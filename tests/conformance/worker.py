@@ -144,6 +144,8 @@ def _read_all(descriptor: int) -> bytes:
 
 def _child(name: TestName, reported: int, output: IO[bytes], limit: float) -> NoReturn:
     os.setsid()
+    # It is ignored in what a shell starts in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.set_inheritable(reported, False)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
