@@ -39,6 +39,56 @@
 //!
 //! `abort` and a failing transport lead to the last state from every other one. Events stand in
 //! capitals: [`Event::Closed`] or [`Event::Failed`] is the last, whichever way it went.
+//!
+//! # Example
+//!
+//! A client and a server in one thread, with nothing but memory between them. Over sockets,
+//! `examples/tls_echo.rs` does the same.
+//!
+//! ```
+//! use std::time::Duration;
+//! use zloop_tls::{
+//!     ClientSettings, Connection, Event, Identity, Options, Roots, RustlsSession, ServerSettings,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+//! let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+//! let server = ServerSettings {
+//!     identities: vec![Identity::from_pem(chain.as_bytes(), key.as_bytes())?],
+//!     ..ServerSettings::default()
+//! };
+//! let client =
+//!     ClientSettings { roots: Roots::from_pem(chain.as_bytes())?, ..ClientSettings::default() };
+//!
+//! let mut server: Connection<RustlsSession> =
+//!     Connection::new(server.build()?.accept()?, Options::default());
+//! let mut client: Connection<RustlsSession> =
+//!     Connection::new(client.build()?.connect("localhost")?, Options::default());
+//! let now = Duration::ZERO;
+//! server.start(now);
+//! client.start(now);
+//! client.write(b"hello".to_vec())?;
+//!
+//! let mut heard = Vec::new();
+//! while heard.is_empty() {
+//!     while let Some(ciphertext) = client.take_ciphertext() {
+//!         server.receive(&ciphertext);
+//!     }
+//!     while let Some(ciphertext) = server.take_ciphertext() {
+//!         client.receive(&ciphertext);
+//!     }
+//!     for connection in [&mut client, &mut server] {
+//!         while let Some(event) = connection.next_event() {
+//!             assert!(matches!(event, Event::HandshakeDone));
+//!         }
+//!     }
+//!     while server.read(|data| heard.extend_from_slice(data)).is_some() {}
+//! }
+//! assert_eq!(heard, b"hello");
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 
