@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import sys
 from collections.abc import Sequence
@@ -22,17 +23,24 @@ MATURIN = "maturin>=1.9,<2"
 def zloop_wheel() -> Path:
     """The wheel of the sources as they are, built if it is not there yet."""
     folder = CACHE / "wheels" / f"{sys.implementation.cache_tag}-{digest_of(SOURCES, sys.version)}"
-    built = sorted(folder.glob("*.whl"))
-    if built:
-        return built[0]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not any(folder.glob("*.whl")):
+            _build_into(folder)
+    return next(folder.glob("*.whl"))
+
+
+def _build_into(folder: Path) -> None:
+    """Builds the wheel, and removes those of older sources."""
     require_cargo()
-    for old in folder.parent.glob(f"{sys.implementation.cache_tag}-*"):
-        shutil.rmtree(old)
     watch = Stopwatch()
     announce(f"building zloop for CPython {sys.version.split()[0]} (some minutes the first time)")
     build_wheel(folder)
     announce(f"built in {watch.seconds:.0f} s")
-    return next(folder.glob("*.whl"))
+    for old in folder.parent.glob(f"{sys.implementation.cache_tag}-*"):
+        if old != folder:
+            shutil.rmtree(old)
 
 
 def build_wheel(folder: Path) -> None:
