@@ -23,7 +23,7 @@ test: ## Check the sources and run every Rust and Python test, uvicorn's own sui
 test-matrix: ## Run the Python tests on every CPython from 3.12 to 3.15 that can be found
 	@$(run) scripts/test_matrix.py $(ARGUMENTS)
 
-bench: ## Compare zloop with other loops (ARGUMENTS="--quick --rows echo")
+bench: ## Compare zloop with other loops (ARGUMENTS="--on 3.14 --rows echo")
 	@$(run) scripts/bench.py $(ARGUMENTS)
 
 wheel: ## Build a wheel and an sdist into dist/, and try both

@@ -56,11 +56,11 @@ def main() -> int:
     for failure in sorted(failures):
         print(f"failed: {failure}")
     partial = options.quick or options.rows
-    folder = ROOT / ".cache" / "bench" if partial else HERE
-    json_path = options.json or folder / "results.json"
-    chart_path = (
-        options.chart or (folder if partial else ROOT / "docs" / "images") / "benchmarks.png"
-    )
+    scratch = ROOT / ".cache" / "bench"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    json_path = options.json or (scratch if partial else HERE / "results") / f"{version}.json"
+    images = scratch if partial else ROOT / "docs" / "images"
+    chart_path = options.chart or images / f"benchmarks-{version}.png"
     table.write(json_path)
     print(f"written: {json_path}")
     if importlib.util.find_spec("matplotlib") is not None:

@@ -1,23 +1,40 @@
-"""Runs the benchmarks in an environment that has the other loops; the arguments are theirs."""
+"""Runs the benchmarks in an environment that has the other loops.
+
+--on 3.14 runs them on another interpreter; all other arguments are the benchmarks' own.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import system_packages
+from interpreters import find_interpreter
 from workspace import ROOT, StepFailed, fail, run
 from zloop_build import zloop_environment
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, add_help=False, allow_abbrev=False)
+    parser.add_argument("--on", metavar="VERSION")
+    options, arguments = parser.parse_known_args()
+    try:
+        if options.on:
+            found = find_interpreter(options.on)
+            if found is None:
+                fail(f"CPython {options.on} was not found")
+            run([*found, "scripts/bench.py", *arguments])
+        else:
+            _bench(arguments)
+    except StepFailed as error:
+        fail(str(error))
+
+
+def _bench(arguments: list[str]) -> None:
     missing = system_packages.ensure("wrk")
     if missing:
         print(f"without {', '.join(missing)}, the rows that need it fail: install it by hand")
-    try:
-        bench = zloop_environment("bench", [ROOT / "benchmarks" / "requirements.txt"])
-        run([bench.python, "benchmarks", *sys.argv[1:]])
-    except StepFailed as error:
-        fail(str(error))
+    bench = zloop_environment("bench", [ROOT / "benchmarks" / "requirements.txt"])
+    run([bench.python, "benchmarks", *arguments])
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """Runs the Python tests on every CPython from 3.12 to 3.15 that is found.
 
-Interpreters are looked for on this machine, and then through the command that the variable
-ZLOOP_PYTHONS_ENTER names: `COMMAND python3.14 ...` is to run that interpreter, in the current folder,
-wherever it is. With STRICT=1 a version that is not found fails the run.
+With STRICT=1 a version that is not found fails the run.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 
+from interpreters import find_interpreter
 from suite import SuiteResult, Totals
 from workspace import RESULTS, ROOT, SUPPORTED_PYTHONS, Stopwatch, announce
 
@@ -43,7 +41,7 @@ def main() -> int:
 
 def _test_on(version: str) -> SuiteResult | None:
     """Runs the Python suites on one version, or answers None if it is not found."""
-    found = _find(version)
+    found = find_interpreter(version)
     if found is None:
         announce(f"CPython {version} is MISSING")
         return None
@@ -64,22 +62,6 @@ def _test_on(version: str) -> SuiteResult | None:
     if problem and totals.failed == 0:
         totals.failed = 1
     return SuiteResult(f"CPython {version}", totals, watch.seconds, problem)
-
-
-def _find(version: str) -> list[str] | None:
-    """The command that starts a version of CPython."""
-    finder = ["sh", str(ROOT / "scripts" / "find_python.sh"), version]
-    here = subprocess.run(finder, capture_output=True, text=True, check=False).stdout.strip()
-    if here:
-        return [here]
-    enter = os.environ.get("ZLOOP_PYTHONS_ENTER")
-    if enter:
-        entered = [*shlex.split(enter), f"python{version}"]
-        announce(f"looking for CPython {version} through {enter}")
-        probe = [*entered, "-c", "import ensurepip"]
-        if subprocess.run(probe, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode == 0:
-            return entered
-    return None
 
 
 if __name__ == "__main__":
