@@ -13,7 +13,7 @@ import subprocess
 import threading
 from asyncio.log import logger
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from ._base import LoopBase
 
@@ -30,32 +30,21 @@ class ChildProcess:
         self._process = process
         # Until it was told.
         self._exited: Callable[[int], None] | None = exited
-        self._pidfd = _open_pidfd(process.pid)
+        self._pidfd = _Pidfd.open(process.pid)
         if self._pidfd is None:
             name = f"zloop-waits-{process.pid}"
             threading.Thread(target=self._wait_on_thread, name=name, daemon=True).start()
         else:
             # Whoever has the Popen object signals this child, too, or nobody.
-            process.send_signal = self._send_by_pidfd  # type: ignore[method-assign]
+            process.send_signal = self._pidfd.send_signal  # type: ignore[method-assign]
             loop._add_reader(self._pidfd, self._reap)
-
-    def _send_by_pidfd(self, sig: int) -> None:
-        if self._pidfd is None:
-            return
-        try:
-            signal.pidfd_send_signal(self._pidfd, sig)
-        except ProcessLookupError:
-            pass  # It has ended; the loop will hear of it.
 
     def forget(self) -> None:
         """Wait no longer: the loop has told of the end, or is closed."""
         pidfd, self._pidfd = self._pidfd, None
         if pidfd is not None:
             vars(self._process).pop("send_signal", None)
-            os.close(pidfd)
-
-    def __del__(self) -> None:
-        self.forget()
+            pidfd.close()
 
     def _reap(self) -> None:
         pidfd, exited = self._pidfd, self._exited
@@ -66,7 +55,7 @@ class ChildProcess:
             code = self._take_return_code(os.P_PID, self._process.pid)
         else:
             self._loop._remove_reader(pidfd)
-            code = self._take_return_code(os.P_PIDFD, pidfd)
+            code = self._take_return_code(os.P_PIDFD, pidfd.fileno())
             self.forget()
         exited(code)
 
@@ -103,10 +92,40 @@ def return_code(result: Any) -> int:
     return status if result.si_code == os.CLD_EXITED else -status
 
 
-def _open_pidfd(pid: int) -> int | None:
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
+class _Pidfd:
+    """A descriptor that refers to one process for ever."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def open(cls, pid: int) -> Self | None:
+        """Open one, unless the system has none or none to spare."""
+        if not hasattr(os, "pidfd_open"):
+            return None
+        try:
+            return cls(os.pidfd_open(pid))
+        except OSError:
+            return None
+
+    def fileno(self) -> int:
+        """The descriptor's number; -1 once it is closed."""
+        return self._descriptor
+
+    def send_signal(self, sig: int) -> None:
+        """Signal the process, unless it has ended."""
+        if self._descriptor == -1:
+            return
+        try:
+            signal.pidfd_send_signal(self._descriptor, sig)
+        except ProcessLookupError:
+            pass  # The loop will hear of it.
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor != -1:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()
