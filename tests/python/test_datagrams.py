@@ -491,3 +491,19 @@ def test_no_watcher_beside_the_transport(loop):
         await close(transport)
 
     loop.run_until_complete(main())
+
+
+def test_a_protocol_that_takes_no_datagrams_is_reported(loop):
+    reported = loop.create_future()
+    loop.set_exception_handler(lambda _, context: reported.set_result(context["exception"]))
+
+    async def main():
+        server, _ = await bound(loop, asyncio.BaseProtocol)
+        client, _ = await connected_to(loop, server)
+        client.sendto(b"data")
+        assert isinstance(await reported, AttributeError)
+        loop.set_exception_handler(lambda _, context: None)
+        server.close()
+        await close(client)
+
+    loop.run_until_complete(main())
