@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import python_suites
 from environment import environment
-from suite import Suite, from_cargo, from_json, summarize
+from suite import Suite, from_cargo, from_json, from_junit, summarize
 from workspace import RESULTS, ROOT, StepFailed, fail, require_cargo
 from zloop_build import zloop_environment
 
@@ -67,6 +67,24 @@ def python() -> list[Suite]:
     return python_suites.python_suites(python_suites.test_environment())
 
 
+def example() -> list[Suite]:
+    """The FastAPI example, served and asked."""
+    requirements = [
+        ROOT / "examples" / "fastapi_app" / "requirements.txt",
+        ROOT / "tests" / "requirements-example.txt",
+    ]
+    python = zloop_environment("example-test", requirements).python
+    junit = RESULTS / "example.xml"
+    return [
+        Suite(
+            "FastAPI example",
+            [python, "-m", "pytest", "-q", "tests/example", f"--junit-xml={junit}"],
+            budget=120,
+            read_totals=from_junit(junit),
+        )
+    ]
+
+
 def uvicorn() -> list[Suite]:
     """uvicorn's own suite, compared with what it gives on asyncio."""
     report = RESULTS / "uvicorn.json"
@@ -85,6 +103,7 @@ GROUPS: dict[str, Callable[[], list[Suite]]] = {
     "rust": rust,
     "stubs": stubs,
     "python": python,
+    "example": example,
     "uvicorn": uvicorn,
 }
 
