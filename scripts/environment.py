@@ -47,7 +47,7 @@ def environment(
 ) -> Environment:
     """The environment for a purpose, holding what the requirements files and the packages name."""
     made = Environment(CACHE / "venvs" / f"{purpose}-{_interpreter_tag()}")
-    wanted = digest_of(requirements, sys.version, sys.executable, *packages)
+    wanted = digest_of(requirements, sys.version, str(Path(sys.executable).resolve()), *packages)
     if made.stamp("requirements") != wanted:
         _make(made, requirements, packages)
         made.set_stamp("requirements", wanted)
