@@ -21,9 +21,6 @@ use crate::raw::{call, context};
 use crate::transport::chunk::Chunk;
 use crate::transport::endpoint::{self, AnyEndpoint, Endpoint, EndpointTransport, Parts, Step};
 
-/// How many bytes a read asks for after one that filled the shared buffer.
-const LARGE_READ_SIZE: usize = 256 * 1024;
-
 const DATA_RECEIVED: &str = "data_received";
 
 /// What a terminal says when the other side is gone.
@@ -209,13 +206,14 @@ impl Instance<ReadPipeTransport> {
         outcome.map_err(|error: std::io::Error| os_error(py, &error))
     }
 
-    /// Reads into the `bytes` object itself.
+    /// Reads into the `bytes` object itself, of a pipe's usual capacity: a full pipe fills it, and
+    /// what is longer would have to be cut to size again.
     fn receive_large(&self, py: Python<'_>) -> PyResult<Received> {
-        let mut bytes = BytesBuilder::new(py, LARGE_READ_SIZE)?;
+        let mut bytes = BytesBuilder::new(py, READ_SIZE)?;
         let outcome = self.stream.borrow_mut().read_uninit(bytes.spare());
         match outcome.map_err(|error| os_error(py, &error))? {
             ReadOutcome::Data(length) => {
-                self.reads_are_large.set(length >= READ_SIZE);
+                self.reads_are_large.set(length == READ_SIZE);
                 Ok(Received::Data(bytes.finish(py, length)?))
             }
             ReadOutcome::End => Ok(Received::End),
