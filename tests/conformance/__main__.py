@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--retry-up-to",
         type=int,
-        default=10,
+        default=5,
         metavar="N",
         help="if no more than N tests fail unexpectedly, run them once more, alone",
     )
