@@ -15,6 +15,9 @@ use crate::transport::{AnyEndpoint, EndpointStep, Step, StreamTransport};
 pub enum Ready {
     /// A callback of `call_soon`.
     Handle(Instance<Handle>),
+    /// A callback of `call_soon_threadsafe`, from 3.14 on.
+    #[cfg_attr(not(Py_3_14), allow(dead_code))]
+    ThreadsafeHandle(Instance<Handle>),
     /// A callback of `add_reader` or `add_writer`, which stays registered.
     Watcher(Instance<Handle>),
     /// A timer whose time has come.
@@ -46,6 +49,19 @@ impl Ready {
                     return Ok(());
                 }
                 match handle.scheduled().run_once(py) {
+                    Ok(()) => Ok(()),
+                    Err(error) => {
+                        let reported = event_loop.report(py, handle.as_object(), error);
+                        handle.scheduled().release();
+                        reported
+                    }
+                }
+            }
+            Self::ThreadsafeHandle(handle) => {
+                if handle.scheduled().is_cancelled() {
+                    return Ok(());
+                }
+                match handle.run_seen_by_threads(py) {
                     Ok(()) => Ok(()),
                     Err(error) => {
                         let reported = event_loop.report(py, handle.as_object(), error);
@@ -96,7 +112,9 @@ impl Ready {
     /// The Python object that reports of slow callbacks name.
     pub fn subject(&self, event_loop: &EventLoop, py: Python<'_>) -> Object {
         match self {
-            Self::Handle(handle) | Self::Watcher(handle) => handle.as_object().clone(),
+            Self::Handle(handle) | Self::ThreadsafeHandle(handle) | Self::Watcher(handle) => {
+                handle.as_object().clone()
+            }
             Self::Timer(handle) => handle.as_object().clone(),
             Self::Step(transport, _) => transport.as_object().clone(),
             Self::Endpoint(transport, _) => transport.as_object().clone(),
@@ -111,7 +129,7 @@ impl Ready {
     /// nobody else holds it, its references count as the loop's.
     pub fn traverse(&self, visit: &mut Visit) {
         match self {
-            Self::Handle(handle) | Self::Watcher(handle) => {
+            Self::Handle(handle) | Self::ThreadsafeHandle(handle) | Self::Watcher(handle) => {
                 if handle.as_object().reference_count() == 1 {
                     handle.traverse(visit);
                 }
@@ -126,7 +144,9 @@ impl Ready {
     /// Drops what a handle holds, even if somebody keeps the handle: its loop closes.
     pub fn release(&self) {
         match self {
-            Self::Handle(handle) => handle.scheduled().release(),
+            Self::Handle(handle) | Self::ThreadsafeHandle(handle) => {
+                handle.scheduled().release();
+            }
             Self::Timer(handle) => handle.release(),
             Self::Watcher(_) | Self::Event(..) | Self::Step(..) | Self::Endpoint(..) => {}
         }

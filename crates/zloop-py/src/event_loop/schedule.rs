@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
+use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple};
 use zloop_core::{Clock, Timestamp};
 
 use super::{EventLoop, Ready};
@@ -18,6 +18,12 @@ use crate::raw::context;
 use crate::raw::object::{Instance, Object};
 
 const NANOSECONDS: f64 = 1e9;
+
+/// From 3.14 on, threads may wait for such a callback's end.
+#[cfg(Py_3_14)]
+const THREADSAFE: fn(Instance<Handle>) -> Ready = Ready::ThreadsafeHandle;
+#[cfg(not(Py_3_14))]
+const THREADSAFE: fn(Instance<Handle>) -> Ready = Ready::Handle;
 
 const CALL_SOON: &CStr = c"call_soon($self, callback, /, *args, context=None)\n--\n\nCall `callback(*args)` at the next turn.";
 const CALL_SOON_THREADSAFE: &CStr = c"call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\nLike call_soon(), from any thread.";
@@ -68,11 +74,9 @@ fn required<'a, 'py>(
     method: &str,
     name: &str,
 ) -> PyResult<Borrowed<'a, 'py, PyAny>> {
-    arguments.get(py, index).ok_or_else(|| {
-        PyTypeError::new_err(format!(
-            "{method}() missing 1 required positional argument: '{name}'"
-        ))
-    })
+    arguments
+        .get(py, index)
+        .ok_or_else(|| missing(method, name))
 }
 
 /// The context that was passed, or a copy of the current one.
@@ -86,18 +90,57 @@ fn context_of(py: Python<'_>, arguments: &Arguments<'_>, method: &str) -> PyResu
     context::copy_current(py)
 }
 
+/// Calls `method` again with what was passed by name put in its place.
+#[cold]
+fn by_name(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: &Arguments<'_>,
+    method: &str,
+    parameters: &[&str],
+) -> PyResult<Object> {
+    let keywords = PyDict::new(py);
+    for (name, value) in arguments.named(py) {
+        keywords.set_item(name, value)?;
+    }
+    let mut positional = vec![event_loop.bind(py).clone()];
+    for (index, parameter) in parameters.iter().enumerate() {
+        if let Some(value) = arguments.get(py, index) {
+            positional.push(value.to_owned());
+            continue;
+        }
+        let Some(value) = keywords.get_item(parameter)? else {
+            return Err(missing(method, parameter));
+        };
+        keywords.del_item(parameter)?;
+        positional.push(value);
+    }
+    // The native method itself: a subclass's may have called this one.
+    let class = py.import("zloop._zloop")?.getattr("EventLoop")?;
+    let answer = class.call_method(method, PyTuple::new(py, positional)?, Some(&keywords))?;
+    Ok(Object::from(answer))
+}
+
+#[cold]
+fn missing(method: &str, parameter: &str) -> PyErr {
+    PyTypeError::new_err(format!(
+        "{method}() missing 1 required positional argument: '{parameter}'"
+    ))
+}
+
 #[inline]
 fn schedule(
     event_loop: &Instance<EventLoop>,
     py: Python<'_>,
     arguments: &Arguments<'_>,
     method: &str,
+    ready: impl FnOnce(Instance<Handle>) -> Ready,
 ) -> PyResult<Object> {
     let callback = required(arguments, py, 0, method, "callback")?;
     let context = context_of(py, arguments, method)?;
     let call = Call::new(Object::from(callback.to_owned()), arguments, 1);
     let handle = Handle::create(py, call, context, event_loop.is_debug())?;
-    event_loop.push_ready(Ready::Handle(handle.clone()));
+    event_loop.push_ready(ready(handle.clone()));
     Ok(handle.into_object())
 }
 
@@ -106,6 +149,9 @@ fn call_soon(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
+    if arguments.len() == 0 && arguments.has_names() {
+        return by_name(event_loop, py, &arguments, "call_soon", &["callback"]);
+    }
     event_loop.check_open()?;
     if event_loop.is_debug() {
         event_loop.check_thread()?;
@@ -114,7 +160,7 @@ fn call_soon(
             "call_soon",
         )?;
     }
-    schedule(event_loop, py, &arguments, "call_soon")
+    schedule(event_loop, py, &arguments, "call_soon", Ready::Handle)
 }
 
 fn call_soon_threadsafe(
@@ -122,12 +168,22 @@ fn call_soon_threadsafe(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
+    if arguments.len() == 0 && arguments.has_names() {
+        let method = "call_soon_threadsafe";
+        return by_name(event_loop, py, &arguments, method, &["callback"]);
+    }
     event_loop.check_open()?;
     if event_loop.is_debug() {
         let callback = required(&arguments, py, 0, "call_soon_threadsafe", "callback")?;
         event_loop.check_callback(&callback, "call_soon_threadsafe")?;
     }
-    let handle = schedule(event_loop, py, &arguments, "call_soon_threadsafe")?;
+    let handle = schedule(
+        event_loop,
+        py,
+        &arguments,
+        "call_soon_threadsafe",
+        THREADSAFE,
+    )?;
     event_loop.called_from_thread.store(true, Ordering::SeqCst);
     if let Some(waker) = &*event_loop.waker.borrow() {
         waker.wake();
@@ -135,10 +191,15 @@ fn call_soon_threadsafe(
     Ok(handle)
 }
 
-/// The number that a delay or a time is given as.
+/// The time after `delay`, which may be anything that can be added to a float.
 #[inline]
-fn number(value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    value.extract()
+fn time_after(event_loop: &EventLoop, delay: &Bound<'_, PyAny>) -> PyResult<f64> {
+    let now = event_loop.seconds();
+    if delay.is_exact_instance_of::<PyFloat>() || delay.is_exact_instance_of::<PyInt>() {
+        Ok(now + delay.extract::<f64>()?)
+    } else {
+        PyFloat::new(delay.py(), now).add(delay)?.extract()
+    }
 }
 
 fn schedule_at(
@@ -152,7 +213,8 @@ fn schedule_at(
     let callback = required(arguments, py, 1, method, "callback")?;
     if event_loop.is_debug() {
         event_loop.check_thread()?;
-        event_loop.check_callback(&callback, method)?;
+        // asyncio's call_later() leaves this check, and so its name, to call_at().
+        event_loop.check_callback(&callback, "call_at")?;
     }
     let context = context_of(py, arguments, method)?;
     let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
@@ -170,11 +232,15 @@ fn call_later(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
+    if arguments.len() < 2 && arguments.has_names() {
+        let parameters = ["delay", "callback"];
+        return by_name(event_loop, py, &arguments, "call_later", &parameters);
+    }
     let delay = required(&arguments, py, 0, "call_later", "delay")?;
     if delay.is_none() {
         return Err(PyTypeError::new_err("delay must not be None"));
     }
-    let when = event_loop.seconds() + number(&delay)?;
+    let when = time_after(event_loop, &delay)?;
     schedule_at(event_loop, py, when, &arguments, "call_later")
 }
 
@@ -183,11 +249,15 @@ fn call_at(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
+    if arguments.len() < 2 && arguments.has_names() {
+        let parameters = ["when", "callback"];
+        return by_name(event_loop, py, &arguments, "call_at", &parameters);
+    }
     let when = required(&arguments, py, 0, "call_at", "when")?;
     if when.is_none() {
         return Err(PyTypeError::new_err("when cannot be None"));
     }
-    schedule_at(event_loop, py, number(&when)?, &arguments, "call_at")
+    schedule_at(event_loop, py, when.extract()?, &arguments, "call_at")
 }
 
 fn time(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {

@@ -1,6 +1,8 @@
 //! `zloop.Handle`, what `call_soon` answers.
 
-use std::ffi::CStr;
+use std::cell::Cell;
+use std::ffi::{CStr, c_ulong};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
@@ -11,6 +13,7 @@ use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::object::{Instance, Object};
+use crate::raw::threads::current_ident;
 
 /// A callback of `call_soon`, `call_soon_threadsafe`, `add_reader` or `add_writer`.
 ///
@@ -18,7 +21,13 @@ use crate::raw::object::{Instance, Object};
 /// of the cost of scheduling, measured. The loop shows the collector what its handles hold.
 pub struct Handle {
     scheduled: Scheduled,
+    /// The thread that runs the callback, while one does; 0 else. Only of a callback of
+    /// `call_soon_threadsafe`: from 3.14 on, cancelling it waits until it ran.
+    running_on: Cell<c_ulong>,
 }
+
+/// How often a thread that waits for a callback's end looks.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 impl Handle {
     /// Makes a handle.
@@ -34,6 +43,7 @@ impl Handle {
     ) -> PyResult<Instance<Self>> {
         let handle = Self {
             scheduled: Scheduled::new(call, context),
+            running_on: Cell::new(0),
         };
         if debug {
             handle.scheduled.remember_source(py)?;
@@ -45,6 +55,24 @@ impl Handle {
     #[inline]
     pub fn scheduled(&self) -> &Scheduled {
         &self.scheduled
+    }
+
+    /// Runs it once as [`Scheduled::run_once`] does, so that other threads can wait for its end.
+    ///
+    /// # Errors
+    /// What the callback raises.
+    pub fn run_seen_by_threads(&self, py: Python<'_>) -> PyResult<()> {
+        self.running_on.set(current_ident());
+        let result = self.scheduled.run_once(py);
+        self.running_on.set(0);
+        result
+    }
+
+    /// Waits until no other thread runs the callback.
+    fn wait_for_other_threads(&self, py: Python<'_>) {
+        while ![0, current_ident()].contains(&self.running_on.get()) {
+            py.detach(|| std::thread::sleep(LOOK_AGAIN));
+        }
     }
 
     /// Builds the Python class.
@@ -104,11 +132,13 @@ impl Class for Handle {
 }
 
 fn cancel(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.wait_for_other_threads(py);
     handle.scheduled.cancel(|| repr(handle, py).ok());
     Ok(Object::none(py))
 }
 
 fn cancelled(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.wait_for_other_threads(py);
     Ok(Object::boolean(py, handle.scheduled.is_cancelled()))
 }
 

@@ -19,7 +19,8 @@ pub fn to_python(py: Python<'_>, address: &PeerAddress) -> PyResult<Object> {
             (
                 address.ip().to_string(),
                 address.port(),
-                address.flowinfo(),
+                // Kept in the network's order by the standard library; Python shows the host's.
+                u32::from_be(address.flowinfo()),
                 address.scope_id(),
             )
                 .into_pyobject(py)?,
