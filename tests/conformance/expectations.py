@@ -21,6 +21,7 @@ class Expectation:
 
     pattern: str
     reason: str
+    in_every_release: bool = True
 
     def matches(self, name: TestName) -> bool:
         return fnmatch.fnmatchcase(str(name), self.pattern)
@@ -46,12 +47,13 @@ def load(path: Path, version: str = VERSION) -> list[Expectation]:
     """The patterns that hold for a version of CPython.
 
     The file holds tables named [[expected]], each with a reason, a list of tests (where * stands for
-    anything), and, where the reason does not hold for all versions, a list of versions.
+    anything), and, where the reason does not hold for all versions, a list of versions. A table with
+    in_every_release = false lists tests that came with a release in the middle of a version's life.
     """
     with path.open("rb") as file:
         tables = tomllib.load(file).get("expected", [])
     return [
-        Expectation(pattern, table["reason"])
+        Expectation(pattern, table["reason"], table.get("in_every_release", True))
         for table in tables
         if version in table.get("versions", [version])
         for pattern in table["tests"]
@@ -74,7 +76,7 @@ def judge(
             unused.pop(entry, None)
         _bucket(judgement, outcome, expected=bool(expected)).append(outcome)
     if whole:
-        judgement.stale = list(unused)
+        judgement.stale = [entry for entry in unused if entry.in_every_release]
     return judgement
 
 
