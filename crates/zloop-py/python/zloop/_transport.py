@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import socket
 import warnings
 from asyncio import constants
 from asyncio.trsock import TransportSocket
@@ -26,15 +26,12 @@ class StreamTransport(_zloop.StreamTransport):
             known[name] = self._peername
         elif name == "socket":
             sock = self._sock
-            if sock is None:
-                return default
-            known[name] = TransportSocket(sock)
+            # After the connection's end, a socket that is closed.
+            known[name] = TransportSocket(sock or socket.socket.__new__(socket.socket))
         elif name == "sockname":
             sock = self._sock
-            if sock is None:
-                return default
             try:
-                known[name] = sock.getsockname()
+                known[name] = self._local_name if sock is None else sock.getsockname()
             except OSError:
                 known[name] = None
         else:
@@ -57,15 +54,7 @@ class StreamTransport(_zloop.StreamTransport):
         if self._sock_fd < 0:
             return
         _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
-        sock = self._sock
-        if sock is not None:
-            sock.close()
-        server: Any = self._server
-        if server is not None:
-            if sys.version_info >= (3, 13):
-                server._detach(self)
-            else:
-                server._detach()
+        self._close_unused()
 
 
 def polling(is_polled: bool) -> str:

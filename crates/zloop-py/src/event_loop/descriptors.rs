@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
-use zloop_core::{Interest, Reactor};
+use zloop_core::{Interest, Reactor, Token};
 
 use super::EventLoop;
 use crate::errors::os_error;
@@ -65,6 +65,15 @@ impl Watchers {
 enum Side {
     Reader,
     Writer,
+}
+
+impl Side {
+    const fn interest(self) -> Interest {
+        match self {
+            Self::Reader => Interest::READABLE,
+            Self::Writer => Interest::WRITABLE,
+        }
+    }
 }
 
 impl Source {
@@ -190,14 +199,15 @@ impl EventLoop {
         }
         let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
         let handle = Handle::create(py, call, context::copy_current(py)?, self.is_debug())?;
-        let replaced = self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone()));
-        match replaced {
-            Some(Ok(Replaced::Watcher(replaced))) => replaced.scheduled().cancel(|| None),
-            Some(Ok(Replaced::Source(source))) => drop(source),
-            Some(Ok(Replaced::Nothing)) | None => {}
-            Some(Err(error)) => return Err(os_error(py, &error)),
+        let set = self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone()));
+        let Some((replaced, registered)) = set else {
+            return Ok(handle.into_object());
+        };
+        replaced.cancel();
+        match registered {
+            Ok(()) => Ok(handle.into_object()),
+            Err(error) => Err(os_error(py, &error)),
         }
-        Ok(handle.into_object())
     }
 
     fn unwatch(
@@ -232,8 +242,31 @@ impl EventLoop {
 enum Replaced {
     Nothing,
     Watcher(Instance<Handle>),
-    /// A transport that is closing and whose number the caller took over.
+    /// A transport that is closing, or the watchers of a descriptor that was closed; the caller
+    /// took the number over.
     Source(Source),
+}
+
+impl Replaced {
+    fn cancel(self) {
+        match self {
+            Self::Watcher(handle) => handle.scheduled().cancel(|| None),
+            Self::Source(Source::Watchers(watchers)) => {
+                for handle in [watchers.reader, watchers.writer].into_iter().flatten() {
+                    handle.scheduled().cancel(|| None);
+                }
+            }
+            Self::Source(_) | Self::Nothing => {}
+        }
+    }
+}
+
+/// Whether the system knows the registration still, brought to `interest` meanwhile.
+fn renew(reactor: &mut Reactor<Source>, token: Token, interest: Interest) -> bool {
+    // The same interest alone asks the system nothing.
+    let known = reactor.interest(token) != Some(interest)
+        || reactor.set_interest(token, Interest::NONE).is_ok();
+    known && reactor.set_interest(token, interest).is_ok()
 }
 
 fn set_watcher(
@@ -241,21 +274,31 @@ fn set_watcher(
     fd: RawFd,
     side: Side,
     handle: Instance<Handle>,
-) -> io::Result<Replaced> {
+) -> (Replaced, io::Result<()>) {
     let known = reactor.token_of(fd);
     if let Some(token) = known
-        && let Some(Source::Watchers(watchers)) = reactor.source_mut(token)
+        && let Some(Source::Watchers(watchers)) = reactor.source(token)
     {
-        let replaced = watchers.place(side).replace(handle);
-        let interest = watchers.interest();
-        reactor.set_interest(token, interest)?;
-        return Ok(replaced.map_or(Replaced::Nothing, Replaced::Watcher));
+        let interest = watchers.interest() | side.interest();
+        if renew(reactor, token, interest)
+            && let Some(Source::Watchers(watchers)) = reactor.source_mut(token)
+        {
+            let replaced = watchers.place(side).replace(handle);
+            return (
+                replaced.map_or(Replaced::Nothing, Replaced::Watcher),
+                Ok(()),
+            );
+        }
+        // The descriptor was closed under its watchers, and its number belongs to another now.
     }
     let replaced = known.and_then(|token| reactor.deregister(token));
     let mut watchers = Watchers::default();
     *watchers.place(side) = Some(handle);
-    reactor.register(fd, watchers.interest(), Source::Watchers(watchers))?;
-    Ok(replaced.map_or(Replaced::Nothing, Replaced::Source))
+    let registered = reactor.register(fd, side.interest(), Source::Watchers(watchers));
+    (
+        replaced.map_or(Replaced::Nothing, Replaced::Source),
+        registered.map(drop),
+    )
 }
 
 /// Takes a watcher out, and the registration with the last one.

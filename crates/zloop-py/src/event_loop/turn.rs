@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use zloop_core::Poll;
 
@@ -175,13 +176,14 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     result
 }
 
-/// Sends what the callback that just returned wrote.
+/// Sends what the callback that just returned wrote, all of it whatever a protocol raises.
 fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
+    let mut result = Ok(());
     loop {
         let Some(transport) = event_loop.unsent.borrow_mut().pop() else {
-            return Ok(());
+            return result;
         };
-        transport.send_gathered(py)?;
+        result = result.and(transport.send_gathered(py));
     }
 }
 
@@ -189,7 +191,12 @@ fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
 fn run_timed(event_loop: &Instance<EventLoop>, py: Python<'_>, item: Ready) -> PyResult<()> {
     let subject = item.subject(event_loop, py);
     let start = Instant::now();
-    item.run(event_loop, py)?;
+    // Reports made meanwhile tell where the callback was scheduled.
+    let current = intern!(py, "_current_handle");
+    event_loop.bind(py).setattr(current, subject.bind(py))?;
+    let result = item.run(event_loop, py);
+    event_loop.bind(py).setattr(current, py.None())?;
+    result?;
     let seconds = start.elapsed().as_secs_f64();
     if seconds >= event_loop.slow_callback_duration.get() {
         imports(py)?

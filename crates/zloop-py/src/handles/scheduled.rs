@@ -25,7 +25,7 @@ pub struct Scheduled {
 /// What asyncio's debug mode remembers of a handle.
 struct DebugInfo {
     source_traceback: Object,
-    /// How it looked before it was cancelled.
+    /// How it looked before it dropped what it held.
     repr: Option<Object>,
 }
 
@@ -65,13 +65,13 @@ impl Scheduled {
         self.debug.borrow().is_some()
     }
 
-    /// Marks it cancelled and drops what it holds. `describe` is asked in debug mode, before.
+    /// Marks it cancelled and drops what it holds. `describe` is asked in debug mode, in between.
     pub fn cancel(&self, describe: impl FnOnce() -> Option<Object>) {
         if self.cancelled.get() {
             return;
         }
-        let repr = if self.is_debug() { describe() } else { None };
         self.cancelled.set(true);
+        let repr = if self.is_debug() { describe() } else { None };
         if let Some(debug) = self.debug.borrow_mut().as_mut() {
             debug.repr = repr;
         }

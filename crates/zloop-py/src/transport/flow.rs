@@ -1,6 +1,6 @@
 //! The limits of flow control, as asyncio takes and gives them.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use zloop_net::WriteLimits;
 
@@ -16,7 +16,7 @@ pub fn limits_of(py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<WriteLim
     let number = |value: Option<Borrowed<'_, '_, PyAny>>| -> PyResult<Option<i64>> {
         value
             .filter(|value| !value.is_none())
-            .map(|value| value.extract())
+            .map(whole_number)
             .transpose()
     };
     let (high, low) = (number(high)?, number(low)?);
@@ -31,6 +31,17 @@ pub fn limits_of(py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<WriteLim
         high: high as usize,
         low: low as usize,
     })
+}
+
+/// A limit, which may be larger than any buffer.
+fn whole_number(value: Borrowed<'_, '_, PyAny>) -> PyResult<i64> {
+    match value.extract() {
+        Ok(number) => Ok(number),
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            Ok(if value.gt(0)? { i64::MAX } else { i64::MIN })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What `get_write_buffer_limits` answers.

@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use zloop_core::{Interest, Readiness};
+use zloop_net::PeerAddress;
 
 use super::StreamTransport;
 use crate::errors::os_error;
@@ -32,6 +33,7 @@ pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilde
         .method(c"abort", abort, c"abort($self)\n--\n\nClose at once, dropping what is buffered.")
         .method(c"is_closing", is_closing, c"is_closing($self)\n--\n\nWhether it is closing or closed.")
         .method(c"_state", state, c"_state($self)\n--\n\nWhether it is open, closing or closed, and what the selector waits for.")
+        .method(c"_close_unused", close_unused, c"_close_unused($self)\n--\n\nClose the descriptor of a transport that nobody uses any more.")
         .method(c"_force_close", force_close, c"_force_close($self, exc)\n--\n\nClose at once; connection_lost() is told of `exc`.")
         .method(c"_fatal_error", report_fatal, c"_fatal_error($self, exc, message='Fatal error on transport')\n--\n\nReport an error and close at once.")
 }
@@ -48,7 +50,12 @@ impl Instance<StreamTransport> {
             Some(Err(error)) => return Err(os_error(py, &error)),
             None => self.event_loop.check_open()?,
         }
-        self.attach_server(py)?;
+        if let Err(error) = self.attach_server(py) {
+            // The server was closed meanwhile.
+            drop(self.server.take());
+            self.close_descriptor(py)?;
+            return Err(error);
+        }
         self.event_loop
             .push_ready(Ready::Step(self.clone(), Step::ConnectionMade));
         Ok(())
@@ -106,25 +113,37 @@ impl Instance<StreamTransport> {
         Ok(())
     }
 
+    /// Tells the protocol of the connection, and begins to read, whatever the protocol raises.
     fn connection_made(&self, py: Python<'_>) -> PyResult<()> {
-        let protocol = self.protocol.borrow().clone();
-        if let Some(protocol) = protocol {
-            let start_context = self.contexts.borrow().start.clone();
-            let made = context::run(py, &start_context, || {
-                protocol.tell(py, "connection_made", self.as_object())
-            });
-            if let Err(error) = made {
-                self.report_callback(
-                    py,
-                    protocol.object(),
-                    "connection_made",
-                    self.as_object(),
-                    error,
-                )?;
-            }
-        }
+        let told = self.tell_of_connection(py);
         self.started.set(true);
-        self.start_reading(py)?;
+        let reading = self.start_reading(py);
+        let waiter = self.tell_waiter(py);
+        told.and(reading).and(waiter)
+    }
+
+    fn tell_of_connection(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(protocol) = self.protocol.borrow().clone() else {
+            return Ok(());
+        };
+        let start_context = self.contexts.borrow().start.clone();
+        let made = context::run(py, &start_context, || {
+            protocol.tell(py, "connection_made", self.as_object())
+        });
+        match made {
+            Ok(_) => Ok(()),
+            Err(error) => self.report_callback(
+                py,
+                protocol.object(),
+                "connection_made",
+                self.as_object(),
+                error,
+            ),
+        }
+    }
+
+    /// Tells who creates the connection that it is there.
+    fn tell_waiter(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(waiter) = self.waiter.take() {
             let waiter = waiter.bind(py);
             if !waiter.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
@@ -183,6 +202,11 @@ impl Instance<StreamTransport> {
 
     /// Closes the descriptor, once, by its owner.
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
+        if self.socket.borrow().is_none() && self.token.get().is_some() {
+            // Of a Unix socket, only the socket object can tell it.
+            let local = zloop_net::tcp::local_address(&*self.stream.borrow());
+            *self.local.borrow_mut() = local.ok().map(PeerAddress::Ip);
+        }
         let Some(token) = self.token.take() else {
             return Ok(());
         };
@@ -195,6 +219,11 @@ impl Instance<StreamTransport> {
         drop(owned);
         let socket = self.socket.borrow().clone();
         if let Some(socket) = socket {
+            if self.holds_socket.replace(false) {
+                socket
+                    .bind(py)
+                    .call_method0(intern!(py, "_decref_socketios"))?;
+            }
             socket.bind(py).call_method0(intern!(py, "close"))?;
         }
         Ok(())
@@ -237,6 +266,7 @@ impl Instance<StreamTransport> {
             self.contexts.borrow_mut().lost = Some(lost_context);
         }
         drop(self.lost_reason.replace(reason));
+        self.event_loop.check_open()?;
         self.event_loop
             .push_ready(Ready::Step(self.clone(), Step::ConnectionLost));
         Ok(())
@@ -337,6 +367,16 @@ fn abort(
 ) -> PyResult<Object> {
     transport.flush_if_possible(py)?;
     transport.close_by_force(py, None)?;
+    Ok(Object::none(py))
+}
+
+fn close_unused(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
+    transport.close_descriptor(py)?;
+    transport.detach_server(py)?;
     Ok(Object::none(py))
 }
 

@@ -153,29 +153,31 @@ impl Instance<StreamTransport> {
                     "get_buffer() returned an empty buffer",
                 ));
             }
-            Buffer::writable(buffer.bind(py))
+            Ok(buffer)
         });
-        let mut buffer = match buffer {
+        let buffer = match buffer {
             Ok(buffer) => buffer,
             Err(error) => {
-                return self.fatal_error(
+                return self.check_protocol(
                     py,
-                    error,
+                    Err(error),
                     "Fatal error: protocol.get_buffer() call failed.",
                 );
             }
         };
-        let outcome = match buffer.as_mut_slice() {
-            Ok(bytes) => self.stream.borrow_mut().read(bytes),
-            Err(error) => {
-                return self.fatal_error(
-                    py,
-                    error,
-                    "Fatal error: protocol.get_buffer() call failed.",
-                );
-            }
-        };
+        if self.lost_count.get() > 0 {
+            // get_buffer() aborted the connection.
+            return Ok(());
+        }
+        let outcome = Buffer::writable(buffer.bind(py)).and_then(|mut view| {
+            let bytes = view.as_mut_slice()?;
+            Ok(self.stream.borrow_mut().read(bytes))
+        });
         drop(buffer);
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return self.check_protocol(py, Err(error), READ_FAILED),
+        };
         match outcome {
             Ok(ReadOutcome::Data(length)) => {
                 let result = context::run(py, &read_context, || {

@@ -5,10 +5,11 @@ use std::ffi::CStr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyType};
 use zloop_core::{Interest, Token};
-use zloop_net::{Descriptor, Stream};
+use zloop_net::{Descriptor, PeerAddress, Stream};
 
 use super::chunk::Chunk;
 use super::protocol::Protocol;
@@ -34,8 +35,14 @@ pub struct StreamTransport {
     pub(super) protocol: RefCell<Option<Protocol>>,
     /// The socket object that owns the descriptor; none for a descriptor of our own.
     pub(super) socket: RefCell<Option<Object>>,
+    /// Whether that socket object was told to stay open while the transport uses it.
+    pub(super) holds_socket: Cell<bool>,
     /// The address family of a descriptor of our own, for the socket object that may be asked for.
     pub(super) family: i32,
+    /// Its protocol number, likewise.
+    pub(super) proto: i32,
+    /// Its local address once it is closed.
+    pub(super) local: RefCell<Option<PeerAddress>>,
     /// What `peername` answers even when the peer is gone.
     pub(super) peer: RefCell<Peer>,
     pub(super) server: RefCell<Option<Object>>,
@@ -69,7 +76,7 @@ pub struct StreamTransport {
 /// The peer's address.
 pub enum Peer {
     /// As accept gave it.
-    Address(zloop_net::PeerAddress),
+    Address(PeerAddress),
     /// As Python has it, or `None`.
     Object(Object),
 }
@@ -90,6 +97,8 @@ pub struct Parts<'a, 'py> {
     pub socket: Option<Object>,
     /// Its address family.
     pub family: i32,
+    /// Its protocol number.
+    pub proto: i32,
     /// The peer's address.
     pub peer: Peer,
     /// The protocol to tell.
@@ -138,7 +147,10 @@ impl StreamTransport {
                 interest: Cell::new(Interest::NONE),
                 protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
                 socket: RefCell::new(parts.socket),
+                holds_socket: Cell::new(false),
                 family: parts.family,
+                proto: parts.proto,
+                local: RefCell::new(None),
                 peer: RefCell::new(parts.peer),
                 server: RefCell::new(parts.server),
                 extra: RefCell::new(parts.extra),
@@ -158,6 +170,7 @@ impl StreamTransport {
                 reads_are_large: Cell::new(false),
             },
         )?;
+        transport.hold_socket(py)?;
         transport.begin(py, fd)?;
         Ok(transport)
     }
@@ -215,6 +228,7 @@ impl StreamTransport {
                 Ok(Object::from(transport.fd().into_pyobject(py)?))
             })
             .getter(c"_peername", peername)
+            .getter(c"_local_name", local_name)
             .property(c"_extra", extra, |transport, _, value| {
                 drop(transport.extra.replace(Some(Object::from(value))));
                 Ok(())
@@ -288,6 +302,23 @@ impl Class for StreamTransport {
     }
 }
 
+impl Instance<StreamTransport> {
+    /// Keeps a given socket open, even if its user closes it, for as long as the transport uses its
+    /// number: it may be another's by the next write. A file made by `makefile` does the same.
+    fn hold_socket(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(socket) = self.socket.borrow().clone() else {
+            return Ok(());
+        };
+        let socket = socket.bind(py);
+        if socket.is_instance(imports(py)?.socket.bind(py))? {
+            let count: i64 = socket.getattr(intern!(py, "_io_refs"))?.extract()?;
+            socket.setattr(intern!(py, "_io_refs"), count + 1)?;
+            self.holds_socket.set(true);
+        }
+        Ok(())
+    }
+}
+
 fn set_protocol(
     transport: &Instance<StreamTransport>,
     py: Python<'_>,
@@ -319,13 +350,25 @@ fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obj
         return Ok(Object::none(py));
     }
     const SOCK_STREAM: i32 = 1;
-    let arguments = (transport.family, SOCK_STREAM, 0, fd);
+    let arguments = (transport.family, SOCK_STREAM, transport.proto, fd);
     let socket = Object::from(imports(py)?.socket.bind(py).call1(arguments)?);
     if let Some(owned) = transport.stream.borrow_mut().release_descriptor() {
         let _ = owned.into_raw_fd();
     }
     *transport.socket.borrow_mut() = Some(socket.clone());
+    // The descriptor does not block; the object should know.
+    socket
+        .bind(py)
+        .call_method1(intern!(py, "setblocking"), (false,))?;
     Ok(socket)
+}
+
+/// What `sockname` answers once the descriptor is closed.
+fn local_name(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
+    match &*transport.local.borrow() {
+        Some(address) => super::address::to_python(py, address),
+        None => Ok(Object::none(py)),
+    }
 }
 
 fn peername(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {

@@ -36,16 +36,16 @@ pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilde
 
 impl Instance<StreamTransport> {
     /// Refuses a write after `write_eof` or during `sendfile`.
-    fn check_writable(&self) -> PyResult<()> {
+    fn check_writable(&self, method: &str) -> PyResult<()> {
         if self.stream.borrow().is_eof_requested() {
-            return Err(PyRuntimeError::new_err(
-                "Cannot call write() after write_eof()",
-            ));
+            return Err(PyRuntimeError::new_err(format!(
+                "Cannot call {method}() after write_eof()"
+            )));
         }
         if self.empty_waiter.borrow().is_some() {
-            return Err(PyRuntimeError::new_err(
-                "unable to write; sendfile is in progress",
-            ));
+            return Err(PyRuntimeError::new_err(format!(
+                "unable to {method}; sendfile is in progress"
+            )));
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ fn write(
     let Some(chunk) = Chunk::of(&data)? else {
         return Err(not_bytes(&data));
     };
-    transport.check_writable()?;
+    transport.check_writable("write")?;
     if chunk.as_ref().is_empty() {
         return Ok(Object::none(py));
     }
@@ -234,7 +234,7 @@ fn writelines(
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
     let [list] = arguments.bind(py, "writelines", ["list_of_data"], 1)?;
-    transport.check_writable()?;
+    transport.check_writable("writelines")?;
     let Some(list) = list else {
         return Ok(Object::none(py));
     };
@@ -313,7 +313,10 @@ fn set_write_buffer_limits(
     let limits = flow::limits_of(py, &arguments)?;
     transport.flush_if_possible(py)?;
     transport.stream.borrow_mut().set_write_limits(limits);
-    transport.update_flow(py)?;
+    // As in asyncio, a paused protocol goes on only when something was sent.
+    if transport.stream.borrow().buffered() > limits.high {
+        transport.update_flow(py)?;
+    }
     Ok(Object::none(py))
 }
 
