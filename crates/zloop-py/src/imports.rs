@@ -8,6 +8,7 @@ use crate::event_loop::EventLoop;
 use crate::handles::{Handle, TimerHandle};
 use crate::raw::class::NativeClass;
 use crate::raw::object::Object;
+use crate::tls::TlsTransport;
 use crate::transport::{DatagramTransport, ReadPipeTransport, StreamTransport, WritePipeTransport};
 
 /// Classes and functions that the engine calls, and names that it passes.
@@ -24,6 +25,8 @@ pub struct Imports {
     pub read_pipe_transport: NativeClass<ReadPipeTransport>,
     /// `zloop._pipe_transports.WritePipeTransport`.
     pub write_pipe_transport: NativeClass<WritePipeTransport>,
+    /// `zloop._ssl_transport.SSLTransport`.
+    pub tls_transport: NativeClass<TlsTransport>,
     /// `asyncio.Future`.
     pub future: Object,
     /// `asyncio.Task`.
@@ -69,6 +72,7 @@ pub struct Classes {
     datagram_transport: NativeClass<DatagramTransport>,
     read_pipe_transport: NativeClass<ReadPipeTransport>,
     write_pipe_transport: NativeClass<WritePipeTransport>,
+    tls_transport: NativeClass<TlsTransport>,
 }
 
 impl Classes {
@@ -86,6 +90,7 @@ impl Classes {
             datagram_transport: DatagramTransport::class(module)?,
             read_pipe_transport: ReadPipeTransport::class(module)?,
             write_pipe_transport: WritePipeTransport::class(module)?,
+            tls_transport: TlsTransport::class(module)?,
         };
         module.add("EventLoop", event_loop.bind(py))?;
         module.add("Handle", classes.handle.bind(py))?;
@@ -94,6 +99,7 @@ impl Classes {
         module.add("DatagramTransport", classes.datagram_transport.bind(py))?;
         module.add("ReadPipeTransport", classes.read_pipe_transport.bind(py))?;
         module.add("WritePipeTransport", classes.write_pipe_transport.bind(py))?;
+        module.add("TlsTransport", classes.tls_transport.bind(py))?;
         // Set already if the module was imported before; those classes stay the ones in use.
         let _ = CLASSES.set(py, classes);
         Ok(())
@@ -128,6 +134,7 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
     let datagram_transport = class("zloop._datagram_transport", "DatagramTransport")?;
     let read_pipe_transport = class("zloop._pipe_transports", "ReadPipeTransport")?;
     let write_pipe_transport = class("zloop._pipe_transports", "WritePipeTransport")?;
+    let tls_transport = class("zloop._ssl_transport", "SSLTransport")?;
     let event_loop = PyString::intern(py, "loop");
     Ok(Imports {
         handle: classes.handle.subclass(classes.handle.bind(py))?,
@@ -140,6 +147,7 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
         write_pipe_transport: classes
             .write_pipe_transport
             .subclass(&write_pipe_transport)?,
+        tls_transport: classes.tls_transport.subclass(&tls_transport)?,
         future: Object::from(asyncio.getattr("Future")?),
         task: Object::from(asyncio.getattr("Task")?),
         buffered_protocol: asyncio

@@ -6,6 +6,7 @@
 //! | `event_loop` | the loop: scheduling, turns, descriptors |
 //! | `handles` | what `call_soon` and `call_later` answer |
 //! | `transport` | stream transports, and the accepting of connections |
+//! | `tls` | TLS transports over zloop-tls, by rustls or by Python's `ssl` |
 //! | `raw` | all use of CPython's raw C API; everything else denies unsafe code |
 //!
 //! One rule says what is native: what runs once a callback or once a packet. What runs once a
@@ -16,6 +17,7 @@ mod event_loop;
 mod handles;
 mod imports;
 mod raw;
+mod tls;
 mod transport;
 
 use pyo3::prelude::*;

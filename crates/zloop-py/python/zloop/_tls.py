@@ -1,7 +1,7 @@
-"""TLS over native transports.
+"""TLS: `start_tls`, and connections that speak it from their first byte.
 
-Everything that knows how TLS is done stands here: asyncio's own protocol for it, with the
-connection's native transport below.
+A TLS transport is the protocol of the transport below it. Its native part does the work, by
+Python's `ssl` or by rustls, as the context has it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextvars
 import functools
 import socket
 import ssl
-from asyncio import sslproto
+from asyncio import constants
 from asyncio.streams import StreamReaderProtocol
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ class TlsConnections(LoopBase):
             raise TypeError(f"transport {transport!r} is not supported by start_tls()")
         lower: Any = transport
         waiter = self.create_future()
-        tls = self._make_tls_protocol(
+        tls = self._make_tls_layer(
             protocol,
             sslcontext,
             waiter,
@@ -50,14 +50,13 @@ class TlsConnections(LoopBase):
             server_hostname,
             ssl_handshake_timeout,
             ssl_shutdown_timeout,
-            call_connection_made=False,
+            is_made=True,
         )
-        # Nothing may be read before the TLS protocol knows its transport.
+        # Nothing may be read before TLS knows its transport.
         lower.pause_reading()
-        if server_side:
-            _hand_over_received(protocol, tls)
+        received = _take_received(protocol) if server_side else b""
         lower.set_protocol(tls)
-        made = self.call_soon(tls.connection_made, lower)
+        made = self.call_soon(tls._start, lower, received)
         resumed = self.call_soon(lower.resume_reading)
         try:
             await waiter
@@ -66,8 +65,7 @@ class TlsConnections(LoopBase):
             made.cancel()
             resumed.cancel()
             raise
-        upper: asyncio.Transport | None = tls._app_transport
-        return upper
+        return tls
 
     def _make_ssl_transport(
         self,
@@ -85,7 +83,7 @@ class TlsConnections(LoopBase):
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
         """Make a TLS transport over a connected socket, and begin the handshake."""
-        tls = self._make_tls_protocol(
+        tls = self._make_tls_layer(
             protocol,
             sslcontext,
             waiter,
@@ -95,8 +93,7 @@ class TlsConnections(LoopBase):
             ssl_shutdown_timeout,
         )
         self._make_socket_transport(rawsock, tls, None, extra, server, context)
-        transport: asyncio.Transport = tls._app_transport
-        return transport
+        return tls
 
     def _tls_protocol_factory(
         self,
@@ -104,13 +101,13 @@ class TlsConnections(LoopBase):
         sslcontext: ssl.SSLContext,
         ssl_handshake_timeout: float | None,
         ssl_shutdown_timeout: float | None,
-    ) -> Callable[[], asyncio.BaseProtocol]:
+    ) -> Callable[[], Any]:
         """Return a factory for the protocols of accepted connections, with TLS in between."""
 
-        def make_protocol() -> asyncio.BaseProtocol:
+        def make_protocol() -> Any:
             protocol = protocol_factory()
             waiter = self.create_future()
-            tls = self._make_tls_protocol(
+            tls = self._make_tls_layer(
                 protocol,
                 sslcontext,
                 waiter,
@@ -119,11 +116,8 @@ class TlsConnections(LoopBase):
                 ssl_handshake_timeout,
                 ssl_shutdown_timeout,
             )
-            waiter.add_done_callback(
-                functools.partial(self._handshake_done, protocol, tls._app_transport)
-            )
-            made: asyncio.BaseProtocol = tls
-            return made
+            waiter.add_done_callback(functools.partial(self._handshake_done, protocol, tls))
+            return tls
 
         return make_protocol
 
@@ -148,7 +142,7 @@ class TlsConnections(LoopBase):
                 }
             )
 
-    def _make_tls_protocol(
+    def _make_tls_layer(
         self,
         protocol: asyncio.BaseProtocol,
         sslcontext: ssl.SSLContext | None,
@@ -157,27 +151,47 @@ class TlsConnections(LoopBase):
         server_hostname: str | None,
         ssl_handshake_timeout: float | None,
         ssl_shutdown_timeout: float | None,
-        call_connection_made: bool = True,
+        is_made: bool = False,
     ) -> Any:
-        make: Any = sslproto.SSLProtocol
-        return make(
-            self,
+        """Make a TLS transport that waits for the transport below it."""
+        if ssl_handshake_timeout is None:
+            ssl_handshake_timeout = constants.SSL_HANDSHAKE_TIMEOUT
+        if ssl_shutdown_timeout is None:
+            ssl_shutdown_timeout = constants.SSL_SHUTDOWN_TIMEOUT
+        _check_timeout("ssl_handshake_timeout", ssl_handshake_timeout)
+        _check_timeout("ssl_shutdown_timeout", ssl_shutdown_timeout)
+        return self._make_tls_transport(
             protocol,
-            sslcontext,
-            waiter,
+            sslcontext or _default_context(server_side, server_hostname),
             server_side,
-            server_hostname,
-            call_connection_made,
+            None if server_side else server_hostname or None,
             ssl_handshake_timeout,
             ssl_shutdown_timeout,
+            waiter,
+            is_made,
         )
 
 
-def _hand_over_received(protocol: asyncio.BaseProtocol, tls: Any) -> None:
-    """Give the TLS protocol what the client sent at once and a stream has read already."""
-    if not isinstance(protocol, StreamReaderProtocol):
-        return
+def _check_timeout(name: str, seconds: float) -> None:
+    if seconds <= 0:
+        raise ValueError(f"{name} should be a positive number, got {seconds}")
+
+
+def _default_context(server_side: bool, server_hostname: str | None) -> ssl.SSLContext:
+    """Return what `ssl=True` stands for."""
+    if server_side:
+        raise ValueError("Server side SSL needs a valid SSLContext")
+    context = ssl.create_default_context()
+    if not server_hostname:
+        context.check_hostname = False
+    return context
+
+
+def _take_received(protocol: asyncio.BaseProtocol) -> bytes:
+    """Take what the client sent at once and a stream has read already."""
     reader: Any = getattr(protocol, "_stream_reader", None)
-    if reader is not None and reader._buffer:
-        tls._incoming.write(reader._buffer)
-        reader._buffer.clear()
+    if not isinstance(protocol, StreamReaderProtocol) or reader is None:
+        return b""
+    received = bytes(reader._buffer)
+    reader._buffer.clear()
+    return received

@@ -170,3 +170,60 @@ impl Drop for Buffer {
         unsafe { ffi::PyBuffer_Release(&mut *self.view) }
     }
 }
+
+/// Up to this many bytes, copying is cheaper than lending.
+const COPY_LIMIT: usize = 4096;
+
+/// Calls `body` with an object that has `bytes` by the buffer protocol, for a function that takes
+/// what it needs of them before it returns.
+///
+/// # Errors
+/// The body's, or `BufferError` if somebody kept a view of lent bytes.
+pub fn lend<R>(
+    py: Python<'_>,
+    bytes: &[u8],
+    body: impl FnOnce(&Object) -> PyResult<R>,
+) -> PyResult<R> {
+    if bytes.len() <= COPY_LIMIT {
+        return body(&Object::from(PyBytes::new(py, bytes)));
+    }
+    // SAFETY: the view is for reading only, and is released before the borrow of `bytes` ends.
+    let view = unsafe {
+        let start = bytes.as_ptr().cast_mut().cast();
+        Object::from_owned(
+            py,
+            ffi::PyMemoryView_FromMemory(start, bytes.len() as ffi::Py_ssize_t, ffi::PyBUF_READ),
+        )?
+    };
+    call_and_release(py, view, body)
+}
+
+/// As [`lend`], for a function that writes into the bytes.
+///
+/// # Errors
+/// The body's, or `BufferError` if somebody kept a view of lent bytes.
+pub fn lend_mut<R>(
+    py: Python<'_>,
+    bytes: &mut [u8],
+    body: impl FnOnce(&Object) -> PyResult<R>,
+) -> PyResult<R> {
+    // SAFETY: the view is the bytes' only user, and is released before the borrow of them ends.
+    let view = unsafe {
+        let start = bytes.as_mut_ptr().cast();
+        Object::from_owned(
+            py,
+            ffi::PyMemoryView_FromMemory(start, bytes.len() as ffi::Py_ssize_t, ffi::PyBUF_WRITE),
+        )?
+    };
+    call_and_release(py, view, body)
+}
+
+fn call_and_release<R>(
+    py: Python<'_>,
+    view: Object,
+    body: impl FnOnce(&Object) -> PyResult<R>,
+) -> PyResult<R> {
+    let result = body(&view);
+    view.bind(py).call_method0(pyo3::intern!(py, "release"))?;
+    result
+}

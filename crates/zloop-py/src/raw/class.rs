@@ -115,6 +115,13 @@ impl<T: Class> NativeClass<T> {
         })
     }
 
+    /// The native part of `object`, if it has it.
+    pub fn cast(&self, object: &Bound<'_, PyAny>) -> PyResult<Option<Instance<T>>> {
+        let is_instance = object.is_instance(self.bind(object.py()))?;
+        // SAFETY: an instance of the class that was built for `T`, or of a subclass.
+        Ok(is_instance.then(|| unsafe { Instance::from_object(Object::from(object)) }))
+    }
+
     /// Makes an instance that holds `value`.
     ///
     /// # Errors

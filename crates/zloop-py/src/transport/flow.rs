@@ -12,6 +12,18 @@ use crate::raw::object::Object;
 /// # Errors
 /// `ValueError` for limits that make no sense, `TypeError` for what is no number.
 pub fn limits_of(py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<WriteLimits> {
+    limits_with_default(py, arguments, 64 * 1024)
+}
+
+/// As [`limits_of`], with `default` for a high limit that was not given.
+///
+/// # Errors
+/// As [`limits_of`].
+pub fn limits_with_default(
+    py: Python<'_>,
+    arguments: &Arguments<'_>,
+    default: i64,
+) -> PyResult<WriteLimits> {
     let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
     let number = |value: Option<Borrowed<'_, '_, PyAny>>| -> PyResult<Option<i64>> {
         value
@@ -20,7 +32,7 @@ pub fn limits_of(py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<WriteLim
             .transpose()
     };
     let (high, low) = (number(high)?, number(low)?);
-    let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
+    let high = high.unwrap_or_else(|| low.map_or(default, |low| low.saturating_mul(4)));
     let low = low.unwrap_or(high / 4);
     if !(high >= low && low >= 0) {
         return Err(PyValueError::new_err(format!(

@@ -230,7 +230,7 @@ impl Instance<StreamTransport> {
     }
 
     /// Closes once what is buffered was sent.
-    pub(super) fn close_now(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn close_now(&self, py: Python<'_>) -> PyResult<()> {
         if self.closing.get() {
             return Ok(());
         }
@@ -247,7 +247,7 @@ impl Instance<StreamTransport> {
     }
 
     /// Closes at once, dropping what is buffered.
-    pub(super) fn close_by_force(&self, py: Python<'_>, reason: Option<Object>) -> PyResult<()> {
+    pub fn close_by_force(&self, py: Python<'_>, reason: Option<Object>) -> PyResult<()> {
         if self.lost_count.get() > 0 {
             return Ok(());
         }
@@ -273,7 +273,7 @@ impl Instance<StreamTransport> {
     }
 
     /// Reports an error as asyncio does, and closes at once.
-    pub(super) fn fatal_error(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
+    pub fn fatal_error(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
         if error.is_instance_of::<PyOSError>(py) {
             if self.event_loop.is_debug() {
                 let logger = imports(py)?.logger.bind(py);

@@ -29,20 +29,25 @@ mod reading;
 mod stream_transport;
 mod writing;
 
+pub use chunk::Chunk;
 pub use datagram::DatagramTransport;
 pub use endpoint::{AnyEndpoint, Step as EndpointStep};
+pub use flow::{limits_with_default, to_python as limits_to_python};
 pub use lifecycle::Step;
 pub use listener::Listener;
 pub use pipe::{ReadPipeTransport, WritePipeTransport};
+pub use protocol::{Protocol, Receiver};
 pub use stream_transport::StreamTransport;
 
 use crate::event_loop::EventLoop;
 use crate::raw::class::ClassBuilder;
 
 /// After this many writes to a lost connection, each one is logged.
-const LOG_THRESHOLD: u32 = 5;
+pub const LOG_THRESHOLD: u32 = 5;
 
 /// Adds the methods that make transports and listeners to the loop's class.
 pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
-    endpoint::add_loop_methods(creation::add_loop_methods(builder))
+    crate::tls::add_loop_methods(endpoint::add_loop_methods(creation::add_loop_methods(
+        builder,
+    )))
 }

@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use crate::imports::imports;
 use crate::raw::call;
 use crate::raw::class::Visit;
-use crate::raw::object::Object;
+use crate::raw::object::{Instance, Object};
+use crate::tls::TlsTransport;
 
 /// A protocol and how it takes data.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub enum Receiver {
         /// Takes the number of bytes read.
         buffer_updated: Object,
     },
+    /// TLS in between: ciphertext goes to it without becoming a Python object.
+    Tls(Instance<TlsTransport>),
     /// The protocol has neither; looking the method up again, when data is there, tells.
     Missing(&'static str),
 }
@@ -38,7 +41,9 @@ impl Protocol {
     /// What `isinstance` raises.
     pub fn new(protocol: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = protocol.py();
-        let receiver = if protocol.is_instance(imports(py)?.buffered_protocol.bind(py))? {
+        let receiver = if let Some(layer) = imports(py)?.tls_transport.cast(protocol)? {
+            Receiver::Tls(layer)
+        } else if protocol.is_instance(imports(py)?.buffered_protocol.bind(py))? {
             let get_buffer = protocol.getattr(intern!(py, "get_buffer"));
             let buffer_updated = protocol.getattr(intern!(py, "buffer_updated"));
             match (get_buffer, buffer_updated) {
@@ -71,11 +76,23 @@ impl Protocol {
         &self.receiver
     }
 
+    /// TLS, if it is in between.
+    #[inline]
+    pub fn tls(&self) -> Option<&Instance<TlsTransport>> {
+        match &self.receiver {
+            Receiver::Tls(layer) => Some(layer),
+            _ => None,
+        }
+    }
+
     /// Calls one of its methods without arguments.
     ///
     /// # Errors
     /// What the method raises.
     pub fn notify(&self, py: Python<'_>, method: &str) -> PyResult<Object> {
+        if let Receiver::Tls(layer) = &self.receiver {
+            return layer.on_lower(py, method, None);
+        }
         let method = Object::from(self.object.bind(py).getattr(method)?);
         call::call0(py, &method)
     }
@@ -85,6 +102,9 @@ impl Protocol {
     /// # Errors
     /// What the method raises.
     pub fn tell(&self, py: Python<'_>, method: &str, argument: &Object) -> PyResult<Object> {
+        if let Receiver::Tls(layer) = &self.receiver {
+            return layer.on_lower(py, method, Some(argument));
+        }
         let method = Object::from(self.object.bind(py).getattr(method)?);
         call::call1(py, &method, argument)
     }
@@ -101,6 +121,7 @@ impl Protocol {
                 visit.object(get_buffer);
                 visit.object(buffer_updated);
             }
+            Receiver::Tls(layer) => visit.object(layer.as_object()),
             Receiver::Missing(_) => {}
         }
     }

@@ -14,6 +14,7 @@ use crate::raw::bytes::{Buffer, BytesBuilder};
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 use crate::raw::{call, context};
+use crate::tls::TlsTransport;
 
 /// How many bytes a read asks for after one that filled the shared buffer.
 const LARGE_READ_SIZE: usize = 256 * 1024;
@@ -64,6 +65,7 @@ impl Instance<StreamTransport> {
                 get_buffer,
                 buffer_updated,
             } => self.read_into_buffer(py, &protocol, get_buffer, buffer_updated),
+            Receiver::Tls(layer) => self.read_ciphertext(py, &protocol, layer),
             Receiver::Missing(method) => {
                 let error = match protocol.object().bind(py).getattr(*method) {
                     Ok(_) => PyAttributeError::new_err(*method),
@@ -103,6 +105,30 @@ impl Instance<StreamTransport> {
             Ok(Received::End) => self.end_received(py, protocol),
             Ok(Received::Nothing) => Ok(()),
             Err(error) => self.fatal_error(py, error, READ_FAILED),
+        }
+    }
+
+    /// Reads once into TLS's own buffer, and has it go on.
+    fn read_ciphertext(
+        &self,
+        py: Python<'_>,
+        protocol: &Protocol,
+        layer: &Instance<TlsTransport>,
+    ) -> PyResult<()> {
+        let outcome = layer.receive(|buffer| self.stream.borrow_mut().read(buffer));
+        match outcome {
+            Ok(ReadOutcome::Data(_)) => {
+                let read_context = self.contexts.borrow().read.clone();
+                let result = context::run(py, &read_context, || layer.advance(py));
+                self.check_protocol(
+                    py,
+                    result,
+                    "Fatal error: protocol.buffer_updated() call failed.",
+                )
+            }
+            Ok(ReadOutcome::End) => self.end_received(py, protocol),
+            Ok(ReadOutcome::Blocked) => Ok(()),
+            Err(error) => self.fatal_error(py, os_error(py, &error), READ_FAILED),
         }
     }
 
@@ -228,6 +254,36 @@ impl Instance<StreamTransport> {
         }
     }
 
+    /// Stops handing data to the protocol.
+    pub fn pause(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_reading() {
+            self.paused.set(true);
+            self.stream.borrow_mut().pause_reading();
+            self.update_interest(py)?;
+            if self.event_loop.is_debug() {
+                self.log_debug(py, "%r pauses reading")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on handing data to the protocol.
+    pub fn resume(&self, py: Python<'_>) -> PyResult<()> {
+        if self.closing.get() || !self.paused.replace(false) {
+            return Ok(());
+        }
+        if self.shared_context.is_none() {
+            let read_context = context::copy_current(py)?;
+            let replaced = std::mem::replace(&mut self.contexts.borrow_mut().read, read_context);
+            drop(replaced);
+        }
+        self.start_reading(py)?;
+        if self.event_loop.is_debug() {
+            self.log_debug(py, "%r resumes reading")?;
+        }
+        Ok(())
+    }
+
     fn is_reading(&self) -> bool {
         !self.closing.get() && !self.paused.get()
     }
@@ -247,14 +303,7 @@ fn pause_reading(
     py: Python<'_>,
     _: Arguments<'_>,
 ) -> PyResult<Object> {
-    if transport.is_reading() {
-        transport.paused.set(true);
-        transport.stream.borrow_mut().pause_reading();
-        transport.update_interest(py)?;
-        if transport.event_loop.is_debug() {
-            transport.log_debug(py, "%r pauses reading")?;
-        }
-    }
+    transport.pause(py)?;
     Ok(Object::none(py))
 }
 
@@ -263,19 +312,7 @@ fn resume_reading(
     py: Python<'_>,
     _: Arguments<'_>,
 ) -> PyResult<Object> {
-    if !transport.closing.get() && transport.paused.get() {
-        transport.paused.set(false);
-        if transport.shared_context.is_none() {
-            let read_context = context::copy_current(py)?;
-            let replaced =
-                std::mem::replace(&mut transport.contexts.borrow_mut().read, read_context);
-            drop(replaced);
-        }
-        transport.start_reading(py)?;
-        if transport.event_loop.is_debug() {
-            transport.log_debug(py, "%r resumes reading")?;
-        }
-    }
+    transport.resume(py)?;
     Ok(Object::none(py))
 }
 

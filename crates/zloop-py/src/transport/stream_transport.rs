@@ -175,6 +175,11 @@ impl StreamTransport {
         Ok(transport)
     }
 
+    /// Whether the protocol was told to pause writing.
+    pub fn is_protocol_paused(&self) -> bool {
+        self.protocol_paused.get()
+    }
+
     /// Whether it is closing or closed.
     #[inline]
     pub fn is_closing(&self) -> bool {

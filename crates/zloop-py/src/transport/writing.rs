@@ -50,6 +50,25 @@ impl Instance<StreamTransport> {
         Ok(())
     }
 
+    /// Sends a chunk, or keeps it until it can be sent.
+    pub fn write_chunk(&self, py: Python<'_>, chunk: Chunk) -> PyResult<()> {
+        if chunk.as_ref().is_empty() {
+            return Ok(());
+        }
+        if self.lost_count.get() > 0 {
+            return self.write_lost(py);
+        }
+        self.stream.borrow_mut().write(chunk);
+        self.after_write(py)
+    }
+
+    /// Has TLS encrypt what it gathered once the running callback returns.
+    pub fn gather(&self) {
+        if !self.gathered.replace(true) {
+            self.event_loop.push_unsent(self.clone());
+        }
+    }
+
     /// Counts a write to a lost connection, and says so after a few.
     fn write_lost(&self, py: Python<'_>) -> PyResult<()> {
         if self.lost_count.get() >= LOG_THRESHOLD {
@@ -94,6 +113,13 @@ impl Instance<StreamTransport> {
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
     pub fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
+        let layer = match &*self.protocol.borrow() {
+            Some(protocol) => protocol.tls().cloned(),
+            None => None,
+        };
+        if let Some(layer) = layer {
+            layer.send_gathered(py)?;
+        }
         self.gathered.set(false);
         self.flush_if_possible(py)?;
         if self.is_closing_done() {
@@ -104,7 +130,7 @@ impl Instance<StreamTransport> {
     }
 
     /// Sends what is gathered before something could tell that it was not sent at once.
-    pub(super) fn flush_if_possible(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn flush_if_possible(&self, py: Python<'_>) -> PyResult<()> {
         let possible = {
             let stream = self.stream.borrow();
             !stream.is_blocked() && !stream.is_drained()
@@ -216,15 +242,7 @@ fn write(
         return Err(not_bytes(&data));
     };
     transport.check_writable("write")?;
-    if chunk.as_ref().is_empty() {
-        return Ok(Object::none(py));
-    }
-    if transport.lost_count.get() > 0 {
-        transport.write_lost(py)?;
-        return Ok(Object::none(py));
-    }
-    transport.stream.borrow_mut().write(chunk);
-    transport.after_write(py)?;
+    transport.write_chunk(py, chunk)?;
     Ok(Object::none(py))
 }
 

@@ -1,0 +1,248 @@
+//! The connection's state machine over either engine.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use zloop_tls::{Connection, Ending, Error, FlowEvent, Limits, NotWritable, Options, Session};
+
+use super::ssl_session::SslSession;
+use crate::raw::bytes::SharedBytes;
+use crate::raw::class::Visit;
+use crate::raw::object::Object;
+use crate::transport::Chunk;
+
+/// How much plaintext is handed to the protocol at a time.
+const DELIVERY_LIMIT: usize = 256 * 1024;
+
+/// A connection, by whichever engine.
+pub enum Engine {
+    /// Python's `ssl`.
+    Ssl(Connection<SslSession, Chunk>),
+}
+
+/// What happened, as `zloop_tls::Event` has it, with Python's exceptions.
+pub enum Event {
+    HandshakeDone,
+    PeerClosed(Ending),
+    Closed,
+    Failed(Failure),
+}
+
+/// Why a connection failed.
+pub enum Failure {
+    Handshake(PyErr),
+    Traffic(PyErr),
+    HandshakeEnd,
+    HandshakeTimeout,
+    ShutdownTimeout,
+    LateData,
+    Transport,
+}
+
+macro_rules! each {
+    ($engine:expr, $connection:ident => $body:expr) => {
+        match $engine {
+            Engine::Ssl($connection) => $body,
+        }
+    };
+}
+
+impl Engine {
+    /// A connection over Python's `ssl`.
+    pub fn over_ssl(session: SslSession, options: Options) -> Self {
+        Self::Ssl(Connection::new(session, options))
+    }
+
+    pub fn start(&mut self, now: Duration) {
+        each!(self, connection => connection.start(now));
+    }
+
+    pub fn close(&mut self, now: Duration) {
+        each!(self, connection => connection.close(now));
+    }
+
+    pub fn expire(&mut self, now: Duration) {
+        each!(self, connection => connection.expire(now));
+    }
+
+    pub fn abort(&mut self) {
+        each!(self, connection => connection.abort());
+    }
+
+    pub fn is_handshaking(&self) -> bool {
+        each!(self, connection => connection.is_handshaking())
+    }
+
+    pub fn is_closed(&self) -> bool {
+        each!(self, connection => connection.is_closed())
+    }
+
+    pub fn has_event(&self) -> bool {
+        each!(self, connection => connection.has_event())
+    }
+
+    pub fn next_event(&mut self) -> Option<Event> {
+        match self {
+            Self::Ssl(connection) => connection
+                .next_event()
+                .map(|event| translate(event, |error| error)),
+        }
+    }
+
+    pub fn receive_buffer(&mut self) -> Option<&mut [u8]> {
+        each!(self, connection => connection.receive_buffer())
+    }
+
+    pub fn received(&mut self, count: usize) {
+        each!(self, connection => connection.received(count));
+    }
+
+    pub fn receive(&mut self, ciphertext: &[u8]) {
+        each!(self, connection => connection.receive(ciphertext));
+    }
+
+    pub fn receive_end(&mut self) {
+        each!(self, connection => connection.receive_end());
+    }
+
+    pub fn write(&mut self, chunk: Chunk) -> Result<(), NotWritable> {
+        each!(self, connection => connection.write(chunk))
+    }
+
+    pub fn buffered(&self) -> usize {
+        each!(self, connection => connection.buffered())
+    }
+
+    pub fn buffered_ciphertext(&self) -> usize {
+        each!(self, connection => connection.session().buffered_ciphertext())
+    }
+
+    pub fn take_ciphertext(&mut self) -> Option<Chunk> {
+        match self {
+            Self::Ssl(connection) => connection.take_ciphertext(),
+        }
+    }
+
+    pub fn flow(&mut self) -> Option<FlowEvent> {
+        each!(self, connection => connection.flow(0))
+    }
+
+    pub fn write_limits(&self) -> Limits {
+        each!(self, connection => connection.options().write_limits)
+    }
+
+    pub fn read_limits(&self) -> Limits {
+        each!(self, connection => connection.options().read_limits)
+    }
+
+    pub fn set_write_limits(&mut self, limits: Limits) {
+        each!(self, connection => connection.set_write_limits(limits));
+    }
+
+    pub fn set_read_limits(&mut self, limits: Limits) {
+        each!(self, connection => connection.set_read_limits(limits));
+    }
+
+    pub fn pause_reading(&mut self) {
+        each!(self, connection => connection.pause_reading());
+    }
+
+    pub fn resume_reading(&mut self) {
+        each!(self, connection => connection.resume_reading());
+    }
+
+    pub fn wants_ciphertext(&mut self) -> bool {
+        each!(self, connection => connection.wants_ciphertext())
+    }
+
+    /// Reads into `buffer` until it is full or nothing is left, and says how many bytes.
+    pub fn read_into(&mut self, buffer: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let read = each!(self, connection => connection.read_into(&mut buffer[filled..]));
+            match read {
+                Some(count) => filled += count,
+                None => break,
+            }
+        }
+        filled
+    }
+
+    /// Reads what there is, up to a limit, as one `bytes` object.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn read(&mut self, py: Python<'_>) -> PyResult<Option<Object>> {
+        match self {
+            Self::Ssl(connection) => gather(py, connection, |plaintext: SharedBytes| plaintext),
+        }
+    }
+
+    /// The object that `ssl_object` answers, once the handshake is done.
+    ///
+    /// # Errors
+    /// What making it raises.
+    pub fn ssl_object(&self, _: Python<'_>) -> PyResult<Object> {
+        match self {
+            Self::Ssl(connection) => Ok(connection.session().object().clone()),
+        }
+    }
+
+    /// Shows the collector what it holds.
+    pub fn traverse(&self, visit: &mut Visit) {
+        match self {
+            Self::Ssl(connection) => connection.session().traverse(visit),
+        }
+    }
+}
+
+/// Joins what several records hold. One record's plaintext, the usual case, is handed on as it is.
+fn gather<S: Session>(
+    py: Python<'_>,
+    connection: &mut Connection<S, Chunk>,
+    own: impl Fn(S::Plaintext<'_>) -> SharedBytes,
+) -> PyResult<Option<Object>> {
+    let Some(first) = connection.read(&own) else {
+        return Ok(None);
+    };
+    let joined = connection.read(|plaintext| {
+        let (first, second) = (first.as_ref(), plaintext.as_ref());
+        let mut joined = Vec::with_capacity(4 * (first.len() + second.len()));
+        joined.extend_from_slice(first);
+        joined.extend_from_slice(second);
+        joined
+    });
+    let Some(mut joined) = joined else {
+        return Ok(Some(first.object().clone()));
+    };
+    while joined.len() < DELIVERY_LIMIT {
+        if connection
+            .read(|plaintext| joined.extend_from_slice(plaintext.as_ref()))
+            .is_none()
+        {
+            break;
+        }
+    }
+    Ok(Some(Object::from(PyBytes::new(py, &joined))))
+}
+
+fn translate<E: std::error::Error + 'static>(
+    event: zloop_tls::Event<E>,
+    exception: impl FnOnce(E) -> PyErr,
+) -> Event {
+    match event {
+        zloop_tls::Event::HandshakeDone => Event::HandshakeDone,
+        zloop_tls::Event::PeerClosed(ending) => Event::PeerClosed(ending),
+        zloop_tls::Event::Closed => Event::Closed,
+        zloop_tls::Event::Failed(error) => Event::Failed(match error {
+            Error::Handshake(error) => Failure::Handshake(exception(error)),
+            Error::Traffic(error) => Failure::Traffic(exception(error)),
+            Error::HandshakeEnd => Failure::HandshakeEnd,
+            Error::HandshakeTimeout(_) => Failure::HandshakeTimeout,
+            Error::ShutdownTimeout => Failure::ShutdownTimeout,
+            Error::LateData => Failure::LateData,
+            Error::Transport(_) => Failure::Transport,
+        }),
+    }
+}
