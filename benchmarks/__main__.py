@@ -106,20 +106,20 @@ def _measure(row: Row, factory: str, seconds: float) -> float:
                 printed, errors = child.communicate(timeout=patience)
                 return _rate(printed, errors)
             assert child.stdout is not None
-            port = child.stdout.readline()
-            if not port:
+            address = child.stdout.readline().strip()
+            if not address:
                 raise _Failed(_last_line(child.communicate(timeout=patience)[1]))
-            return _load(row, int(port), seconds, patience)
+            return _load(row, address, seconds, patience)
         except subprocess.TimeoutExpired:
             raise _Failed(f"no result after {patience:.0f} s") from None
         finally:
             child.kill()
 
 
-def _load(row: Row, port: int, seconds: float, patience: float) -> float:
+def _load(row: Row, address: str, seconds: float, patience: float) -> float:
     """Runs the row's client on the other core."""
     client = subprocess.run(
-        [sys.executable, *row.client_command(port, seconds)],
+        [sys.executable, *row.client_command(address, seconds)],
         capture_output=True,
         text=True,
         timeout=patience,

@@ -1,6 +1,6 @@
 """The process in which one row runs on one loop: ROW FACTORY SECONDS.
 
-Prints the rate of a measured row, or the port of a served one.
+Prints the rate of a measured row, or the address of a served one: a port, or the path of a Unix socket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def main() -> None:
     pin(0)
     gc.collect()
     if row.serve is not None:
-        row.serve(factory, lambda port: print(port, flush=True))
+        row.serve(factory, lambda address: print(address, flush=True))
     elif row.measure is not None:
         loop = factory()
         print(row.measure(loop, float(seconds)))

@@ -25,8 +25,9 @@ CORES = "BENCHMARK_CORES"
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 Measurement = Callable[[asyncio.AbstractEventLoop, float], float]
-PortAnnouncer = Callable[[int], None]
-Service = Callable[[LoopFactory, PortAnnouncer], None]
+Address = int | str
+Announcer = Callable[[Address], None]
+Service = Callable[[LoopFactory, Announcer], None]
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Row:
     serve: Service | None = None
     client: tuple[str, ...] = ()
 
-    def client_command(self, port: int, seconds: float) -> list[str]:
-        """The program that loads the service, without the interpreter."""
+    def client_command(self, address: str, seconds: float) -> list[str]:
+        """The program that loads the service at an announced address, without the interpreter."""
         program, *arguments = self.client
-        return [str(CLIENTS / program), str(port), str(seconds), *arguments]
+        return [str(CLIENTS / program), address, str(seconds), *arguments]
 
 
 ROWS: dict[str, Row] = {}
@@ -93,18 +94,19 @@ def rate_of(batch: Callable[[], int], seconds: float) -> float:
 
 def run_service(
     factory: LoopFactory,
-    announce: PortAnnouncer,
-    start: Callable[[asyncio.AbstractEventLoop], Awaitable[int]],
+    announce: Announcer,
+    start: Callable[[asyncio.AbstractEventLoop], Awaitable[Address]],
 ) -> None:
-    """Starts a service on a new loop, announces its port, and runs until the process is ended."""
+    """Starts a service on a new loop, announces its address, and runs until the process is ended."""
     loop = factory()
     announce(loop.run_until_complete(_started(start, loop)))
     loop.run_forever()
 
 
 async def _started(
-    start: Callable[[asyncio.AbstractEventLoop], Awaitable[int]], loop: asyncio.AbstractEventLoop
-) -> int:
+    start: Callable[[asyncio.AbstractEventLoop], Awaitable[Address]],
+    loop: asyncio.AbstractEventLoop,
+) -> Address:
     return await start(loop)
 
 

@@ -1,4 +1,4 @@
-"""Sends messages to an echo server and waits for them: PORT SECONDS SIZE CONNECTIONS."""
+"""Sends messages to an echo server and waits for them: ADDRESS SECONDS SIZE CONNECTIONS."""
 
 from __future__ import annotations
 
@@ -8,14 +8,23 @@ import time
 
 
 def main() -> None:
-    port, seconds, size, connections = sys.argv[1:]
-    peers = [socket.create_connection(("127.0.0.1", int(port))) for _ in range(int(connections))]
-    for peer in peers:
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    address, seconds, size, connections = sys.argv[1:]
+    peers = [_connect(address) for _ in range(int(connections))]
     message = bytes(int(size))
     buffer = memoryview(bytearray(len(message)))
     _exchange(peers, message, buffer, float(seconds) / 5)
     print(_exchange(peers, message, buffer, float(seconds)))
+
+
+def _connect(address: str) -> socket.socket:
+    """A connection to a port of this machine, or to a Unix socket (@ begins a name without a file)."""
+    if not address.isdigit():
+        peer = socket.socket(socket.AF_UNIX)
+        peer.connect(address.replace("@", "\0", 1))
+        return peer
+    peer = socket.create_connection(("127.0.0.1", int(address)))
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return peer
 
 
 def _exchange(

@@ -1,3 +1,17 @@
 """The rows, one file a family. A file that ORDER does not name comes after those that it names."""
 
-ORDER = ("callbacks", "timers", "tasks", "echo", "bulk", "streams", "connections", "names", "http")
+ORDER = (
+    "callbacks",
+    "timers",
+    "tasks",
+    "executors",
+    "echo",
+    "bulk",
+    "streams",
+    "sockets",
+    "datagrams",
+    "connections",
+    "names",
+    "processes",
+    "http",
+)

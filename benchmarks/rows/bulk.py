@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from frame import LoopFactory, PortAnnouncer, run_service, served
+from frame import Announcer, LoopFactory, run_service, served
 
 CHUNK = bytes(256 * 1024)
 
@@ -33,12 +33,12 @@ class Source(asyncio.Protocol):
 
 
 @served("bulk received", unit="GB/s", client=("bulk.py", "send"))
-def bulk_received(factory: LoopFactory, announce: PortAnnouncer) -> None:
+def bulk_received(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, lambda loop: _start(loop, asyncio.Protocol))
 
 
 @served("bulk sent", unit="GB/s", client=("bulk.py", "receive"))
-def bulk_sent(factory: LoopFactory, announce: PortAnnouncer) -> None:
+def bulk_sent(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, lambda loop: _start(loop, Source))
 
 

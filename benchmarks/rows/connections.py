@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from frame import CLIENTS, LoopFactory, PortAnnouncer, measured, rate_of, run_service, served
+from frame import CLIENTS, Announcer, LoopFactory, measured, rate_of, run_service, served
 
 BATCH = 200
 
@@ -50,7 +50,7 @@ class Greeter(asyncio.Protocol):
 
 
 @served("accepts", unit="connections/s", client=("connector.py",))
-def accepts(factory: LoopFactory, announce: PortAnnouncer) -> None:
+def accepts(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
-from frame import LoopFactory, PortAnnouncer, run_service, served
+from frame import Announcer, LoopFactory, run_service, served
 
 
 class Echo(asyncio.Protocol):
@@ -27,5 +28,16 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
 @served("echo 100 KiB", unit="messages/s", client=("echo.py", "102400", "1"))
 @served("echo 1 KiB, 50 connections", unit="messages/s", client=("echo.py", "1024", "50"))
 @served("echo 1 KiB", unit="messages/s", client=("echo.py", "1024", "1"))
-def echo(factory: LoopFactory, announce: PortAnnouncer) -> None:
+def echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
+
+
+@served("echo 1 KiB, Unix socket", unit="messages/s", client=("echo.py", "1024", "1"))
+def unix_echo(factory: LoopFactory, announce: Announcer) -> None:
+    async def start(loop: asyncio.AbstractEventLoop) -> str:
+        # A name of Linux's own, of which no file is left when the process is killed.
+        name = f"benchmark-echo-{os.getpid()}"
+        await loop.create_unix_server(Echo, f"\0{name}")
+        return f"@{name}"
+
+    run_service(factory, announce, start)

@@ -7,31 +7,49 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from frame import LoopFactory, PortAnnouncer, served
+from frame import Announcer, LoopFactory, served
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-BODY = b"Hello, world!"
-START = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(BODY))],
-}
-END = {"type": "http.response.body", "body": BODY}
+App = Callable[[dict[str, Any], object, Send], Awaitable[None]]
 
 
-async def plaintext(scope: dict[str, Any], receive: object, send: Send) -> None:
-    """The shortest ASGI app."""
-    await send(START)
-    await send(END)
+def _answering(body: bytes) -> App:
+    """The shortest ASGI app that there is."""
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    end = {"type": "http.response.body", "body": body}
+
+    async def app(scope: dict[str, Any], receive: object, send: Send) -> None:
+        await send(start)
+        await send(end)
+
+    return app
 
 
 @served("uvicorn plaintext", unit="requests/s", client=("http_load.py", "64"))
-def uvicorn_plaintext(factory: LoopFactory, announce: PortAnnouncer) -> None:
-    serve_by_uvicorn(plaintext, factory, announce)
+def uvicorn_plaintext(factory: LoopFactory, announce: Announcer) -> None:
+    serve_by_uvicorn(_answering(b"Hello, world!"), factory, announce)
 
 
-def serve_by_uvicorn(app: object, factory: LoopFactory, announce: PortAnnouncer) -> None:
+@served("uvicorn 10 KiB", unit="requests/s", client=("http_load.py", "64"))
+def uvicorn_ten_kib(factory: LoopFactory, announce: Announcer) -> None:
+    serve_by_uvicorn(_answering(bytes(10 * 1024)), factory, announce)
+
+
+@served("FastAPI JSON", unit="requests/s", client=("http_load.py", "64"))
+def fastapi_json(factory: LoopFactory, announce: Announcer) -> None:
+    from fastapi import FastAPI
+
+    async def hello(name: str = "world") -> dict[str, str]:
+        return {"message": f"Hello, {name}!"}
+
+    app = FastAPI()
+    app.add_api_route("/", hello)
+    serve_by_uvicorn(app, factory, announce)
+
+
+def serve_by_uvicorn(app: object, factory: LoopFactory, announce: Announcer) -> None:
     """Serves an app without logs, until the process is ended."""
     import uvicorn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from frame import LoopFactory, PortAnnouncer, run_service, served
+from frame import Announcer, LoopFactory, run_service, served
 
 SIZE = 1024
 
@@ -25,5 +25,5 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
 
 
 @served("streams echo 1 KiB", unit="messages/s", client=("echo.py", str(SIZE), "1"))
-def streams_echo(factory: LoopFactory, announce: PortAnnouncer) -> None:
+def streams_echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
