@@ -71,6 +71,7 @@ mod reactor;
 mod run;
 mod selector;
 mod sys;
+mod timer_lane;
 mod timers;
 mod token;
 mod turn;

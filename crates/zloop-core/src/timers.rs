@@ -1,9 +1,12 @@
 //! Deadlines in order.
 
 use crate::clock::Timestamp;
+use crate::timer_lane::Lane;
 
 const ARITY: usize = 4;
-const NO_SLOT: u32 = u32::MAX;
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+/// Set in the position of a slot whose node is in the lane.
+const IN_LANE: u32 = 1 << 31;
 
 /// Names one timer of a [`TimerHeap`]; once the timer fired or was removed, it names nothing.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -28,15 +31,15 @@ impl TimerKey {
 
 /// A node orders by deadline, then by insertion.
 #[derive(Copy, Clone)]
-struct Node {
-    deadline: Timestamp,
-    sequence: u64,
-    slot: u32,
+pub(crate) struct Node {
+    pub(crate) deadline: Timestamp,
+    pub(crate) sequence: u64,
+    pub(crate) slot: u32,
 }
 
 impl Node {
     #[inline]
-    fn is_before(&self, other: &Self) -> bool {
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
         self.order() < other.order()
     }
 
@@ -49,15 +52,17 @@ impl Node {
 
 struct Slot<T> {
     generation: u32,
-    /// Where in the heap the slot's node is; for a free slot, the next free one.
+    /// Where the slot's node is, in the heap or, with [`IN_LANE`], in the lane; for a free slot,
+    /// the next free one.
     position: u32,
     value: Option<T>,
 }
 
 /// A priority queue of values by deadline, and by insertion where deadlines are equal.
 ///
-/// It is an indexed heap, four children to a node: removing a timer takes it out at once, wherever
-/// it is. Inserting the latest deadline, and removing it again, takes constant time.
+/// Timers whose deadlines come in order, as those of equal delays do, stand in a queue where adding
+/// and firing take constant time. The others are in an indexed heap, four children to a node.
+/// Removing a timer takes its value out at once, wherever it is.
 ///
 /// ```
 /// use zloop_core::{TimerHeap, Timestamp};
@@ -75,6 +80,7 @@ struct Slot<T> {
 /// assert_eq!(timers.pop_due(at(20)), None);
 /// ```
 pub struct TimerHeap<T> {
+    lane: Lane,
     nodes: Vec<Node>,
     slots: Vec<Slot<T>>,
     first_free: u32,
@@ -92,6 +98,7 @@ impl<T> TimerHeap<T> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            lane: Lane::new(),
             nodes: Vec::new(),
             slots: Vec::new(),
             first_free: NO_SLOT,
@@ -106,10 +113,20 @@ impl<T> TimerHeap<T> {
     /// With more than 2³² − 1 timers at once.
     #[inline]
     pub fn insert(&mut self, deadline: Timestamp, value: T) -> TimerKey {
-        let position = self.nodes.len();
-        let (slot, generation) = self.take_slot(position as u32, value);
         let sequence = self.next_sequence;
         self.next_sequence += 1;
+        if self.lane.accepts(deadline) {
+            let position = IN_LANE | self.lane.next_position();
+            let (slot, generation) = self.take_slot(position, value);
+            self.lane.push(Node {
+                deadline,
+                sequence,
+                slot,
+            });
+            return TimerKey::new(slot, generation);
+        }
+        let position = self.nodes.len();
+        let (slot, generation) = self.take_slot(position as u32, value);
         self.nodes.push(Node {
             deadline,
             sequence,
@@ -126,8 +143,17 @@ impl<T> TimerHeap<T> {
         if slot.generation != key.generation() || slot.value.is_none() {
             return None;
         }
-        let position = slot.position as usize;
-        self.remove_at(position)
+        let position = slot.position;
+        if position & IN_LANE == 0 {
+            return self.remove_at(position as usize);
+        }
+        self.lane.remove(position & !IN_LANE);
+        if self.lane.is_sparse() {
+            let slots = &mut self.slots;
+            self.lane
+                .compact(|slot, position| slots[slot as usize].position = IN_LANE | position);
+        }
+        self.free_slot(key.slot() as u32)
     }
 
     /// A timer's value; `None` if it fired or was removed.
@@ -146,43 +172,60 @@ impl<T> TimerHeap<T> {
     #[inline]
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.nodes.first().map(|node| node.deadline)
+        match (self.lane.first(), self.nodes.first()) {
+            (Some(lane), Some(heap)) => Some(lane.deadline.min(heap.deadline)),
+            (Some(only), None) | (None, Some(only)) => Some(only.deadline),
+            (None, None) => None,
+        }
     }
 
     /// Takes out the first timer whose deadline is `now` or before it.
     #[inline]
     pub fn pop_due(&mut self, now: Timestamp) -> Option<T> {
-        if self.next_deadline()? > now {
-            return None;
+        let from_lane = match (self.lane.first(), self.nodes.first()) {
+            (Some(lane), Some(heap)) => lane.is_before(heap),
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (None, None) => return None,
+        };
+        if !from_lane {
+            let due = self.nodes.first()?.deadline <= now;
+            return if due { self.remove_at(0) } else { None };
         }
-        self.remove_at(0)
+        let slot = self.lane.pop_due(now)?.slot;
+        self.free_slot(slot)
     }
 
     /// How many timers there are.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.nodes.len() + self.lane.len()
     }
 
     /// Whether there are none.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.len() == 0
     }
 
     /// All timers with their deadlines, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Timestamp, &T)> {
-        self.nodes.iter().filter_map(|node| {
-            let value = self.slots.get(node.slot as usize)?.value.as_ref()?;
-            Some((node.deadline, value))
-        })
+        self.nodes
+            .iter()
+            .chain(self.lane.iter())
+            .filter_map(|node| {
+                let value = self.slots.get(node.slot as usize)?.value.as_ref()?;
+                Some((node.deadline, value))
+            })
     }
 
     /// Takes out all timers, in no particular order. Their keys name nothing afterwards.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
-        let nodes = std::mem::take(&mut self.nodes);
+        let mut nodes = std::mem::take(&mut self.nodes);
+        nodes.extend(self.lane.iter());
+        self.lane = Lane::new();
         let values: Vec<T> = nodes
             .iter()
             .filter_map(|node| self.free_slot(node.slot))
