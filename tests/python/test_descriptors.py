@@ -143,7 +143,9 @@ def test_failing_reader_stays_registered(loop, pair):
     run_for_a_while(loop)
     assert [type(report["exception"]) for report in reports] == [ZeroDivisionError] * 2
     assert all("Exception in callback" in report["message"] for report in reports)
-    assert all(isinstance(report["handle"].get_context(), contextvars.Context) for report in reports)
+    assert all(
+        isinstance(report["handle"].get_context(), contextvars.Context) for report in reports
+    )
     loop.remove_reader(ours)
 
 

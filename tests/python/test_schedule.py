@@ -578,7 +578,9 @@ def test_debug_mode_reports_slow_callbacks(loop, caplog):
     with caplog.at_level(logging.WARNING, "asyncio"):
         loop.run_until_complete(slow_task())
     messages = [record.getMessage() for record in caplog.records]
-    pattern = r"Executing <(Timer)?Handle .*slow_callback\(\).* created at .*> took 0\.\d{3} seconds"
+    pattern = (
+        r"Executing <(Timer)?Handle .*slow_callback\(\).* created at .*> took 0\.\d{3} seconds"
+    )
     assert sum(re.fullmatch(pattern, message) is not None for message in messages) == 2
     pattern = r"Executing <Task (finished|pending) .*slow_task\(\).*> took 0\.\d{3} seconds"
     assert any(re.fullmatch(pattern, message) for message in messages), messages

@@ -87,12 +87,14 @@ impl Source {
         }
     }
 
-    /// Shows the collector what it holds.
-    pub fn traverse(&self, visit: &mut Visit) {
+    /// Shows the collector what it holds. `queued` says how often the loop holds a handle besides:
+    /// nobody else may, or what the handle holds is not the loop's alone.
+    pub fn traverse(&self, visit: &mut Visit, queued: impl Fn(&Instance<Handle>) -> isize) {
         match self {
             Self::Watchers(watchers) => {
                 for handle in [&watchers.reader, &watchers.writer].into_iter().flatten() {
-                    if handle.as_object().reference_count() == 1 {
+                    let references = handle.as_object().reference_count();
+                    if references == 1 || references == 1 + queued(handle) {
                         handle.traverse(visit);
                     }
                 }

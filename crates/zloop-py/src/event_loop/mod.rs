@@ -30,7 +30,8 @@ use zloop_net::udp::{MAX_BATCH, ReceiveBatch};
 pub use descriptors::Source;
 pub use ready::{Ready, is_fatal};
 
-use crate::handles::TimerHandle;
+use crate::errors::os_error;
+use crate::handles::{Handle, TimerHandle};
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::object::{Instance, Object};
 use crate::transport::StreamTransport;
@@ -72,8 +73,8 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    fn create(_: Python<'_>) -> PyResult<Self> {
-        let reactor = Reactor::new()?;
+    fn create(py: Python<'_>) -> PyResult<Self> {
+        let reactor = Reactor::new().map_err(|error| os_error(py, &error))?;
         Ok(Self {
             ready: RefCell::new(VecDeque::new()),
             timers: RefCell::new(TimerHeap::new()),
@@ -186,9 +187,14 @@ impl Class for EventLoop {
         if let Ok(reactor) = self.reactor.try_borrow()
             && let Some(reactor) = &*reactor
         {
+            let queued = |handle: &Instance<Handle>| {
+                let ready = self.ready.try_borrow();
+                let is_it = |item: &&Ready| matches!(item, Ready::Watcher(watcher) if watcher.as_ptr() == handle.as_ptr());
+                ready.map_or(0, |ready| ready.iter().filter(is_it).count() as isize)
+            };
             reactor
                 .iter()
-                .for_each(|(_, source)| source.traverse(visit));
+                .for_each(|(_, source)| source.traverse(visit, queued));
         }
         if let Ok(unsent) = self.unsent.try_borrow() {
             unsent

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use zloop_core::Poll;
 
 use super::{EventLoop, Ready, Source};
+use crate::errors::os_error;
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
@@ -117,7 +118,7 @@ fn finish_poll(event_loop: &EventLoop, py: Python<'_>, result: io::Result<()>) -
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::Interrupted => py.check_signals(),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(os_error(py, &error)),
     }
 }
 

@@ -11,7 +11,7 @@ use zloop_net::PeerAddress;
 
 use super::StreamTransport;
 use crate::errors::os_error;
-use crate::event_loop::{Ready, Source};
+use crate::event_loop::{Ready, Source, is_fatal};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
@@ -91,9 +91,15 @@ impl Instance<StreamTransport> {
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
     pub fn step(&self, py: Python<'_>, step: Step) -> PyResult<()> {
-        match step {
+        let done = match step {
             Step::ConnectionMade => self.connection_made(py),
             Step::ConnectionLost => self.connection_lost(py),
+        };
+        match done {
+            Err(error) if !is_fatal(py, &error) => {
+                self.report(py, "Exception in a transport's callback", error)
+            }
+            done => done,
         }
     }
 
@@ -105,10 +111,13 @@ impl Instance<StreamTransport> {
     pub fn ready(&self, py: Python<'_>, readiness: Readiness) -> PyResult<()> {
         let interest = self.interest.get();
         if readiness.is_readable() && interest.contains(Interest::READABLE) {
-            self.read_ready(py)?;
+            let read_context = self.contexts.borrow().read.clone();
+            let read = context::run(py, &read_context, || self.read_ready(py));
+            self.end_if_failed(py, read, "Fatal read error on socket transport")?;
         }
         if readiness.is_writable() && self.interest.get().contains(Interest::WRITABLE) {
-            self.write_ready(py)?;
+            let written = self.write_ready(py);
+            self.end_if_failed(py, written, "Fatal write error on socket transport")?;
         }
         Ok(())
     }
@@ -272,6 +281,23 @@ impl Instance<StreamTransport> {
         Ok(())
     }
 
+    /// Ends the connection if something raised.
+    ///
+    /// # Errors
+    /// `SystemExit` and `KeyboardInterrupt`, which do not end it.
+    pub(super) fn end_if_failed(
+        &self,
+        py: Python<'_>,
+        result: PyResult<()>,
+        message: &str,
+    ) -> PyResult<()> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if is_fatal(py, &error) => Err(error),
+            Err(error) => self.fatal_error(py, error, message),
+        }
+    }
+
     /// Reports an error as asyncio does, and closes at once.
     pub fn fatal_error(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
         if error.is_instance_of::<PyOSError>(py) {
@@ -309,7 +335,7 @@ impl Instance<StreamTransport> {
         argument: &Object,
         error: PyErr,
     ) -> PyResult<()> {
-        if crate::event_loop::is_fatal(py, &error) {
+        if is_fatal(py, &error) {
             return Err(error);
         }
         imports(py)?.report_protocol_error.bind(py).call1((

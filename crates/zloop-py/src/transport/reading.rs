@@ -8,7 +8,7 @@ use zloop_net::ReadOutcome;
 use super::StreamTransport;
 use super::protocol::{Protocol, Receiver};
 use crate::errors::os_error;
-use crate::event_loop::{READ_SIZE, is_fatal};
+use crate::event_loop::READ_SIZE;
 use crate::raw::arguments::Arguments;
 use crate::raw::bytes::{Buffer, BytesBuilder};
 use crate::raw::class::ClassBuilder;
@@ -48,7 +48,7 @@ enum Received {
 }
 
 impl Instance<StreamTransport> {
-    /// Reads once and hands what came to the protocol.
+    /// Reads once and hands what came to the protocol, in the context that the caller entered.
     ///
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
@@ -93,10 +93,8 @@ impl Instance<StreamTransport> {
         };
         match received {
             Ok(Received::Data(data)) => {
-                let read_context = self.contexts.borrow().read.clone();
-                let result =
-                    context::run(py, &read_context, || call::call1(py, data_received, &data));
-                self.check_protocol(
+                let result = call::call1(py, data_received, &data);
+                self.end_if_failed(
                     py,
                     result.map(drop),
                     "Fatal error: protocol.data_received() call failed.",
@@ -118,9 +116,8 @@ impl Instance<StreamTransport> {
         let outcome = layer.receive(|buffer| self.stream.borrow_mut().read(buffer));
         match outcome {
             Ok(ReadOutcome::Data(_)) => {
-                let read_context = self.contexts.borrow().read.clone();
-                let result = context::run(py, &read_context, || layer.advance(py));
-                self.check_protocol(
+                let result = layer.advance(py);
+                self.end_if_failed(
                     py,
                     result,
                     "Fatal error: protocol.buffer_updated() call failed.",
@@ -169,12 +166,9 @@ impl Instance<StreamTransport> {
         get_buffer: &Object,
         buffer_updated: &Object,
     ) -> PyResult<()> {
-        let read_context = self.contexts.borrow().read.clone();
-        let buffer = context::run(py, &read_context, || {
-            let any_size = Object::from(PyInt::new(py, -1));
-            let buffer = call::call1(py, get_buffer, &any_size)?;
-            let length = buffer.bind(py).len()?;
-            if length == 0 {
+        let any_size = Object::from(PyInt::new(py, -1));
+        let buffer = call::call1(py, get_buffer, &any_size).and_then(|buffer| {
+            if buffer.bind(py).len()? == 0 {
                 return Err(PyRuntimeError::new_err(
                     "get_buffer() returned an empty buffer",
                 ));
@@ -184,7 +178,7 @@ impl Instance<StreamTransport> {
         let buffer = match buffer {
             Ok(buffer) => buffer,
             Err(error) => {
-                return self.check_protocol(
+                return self.end_if_failed(
                     py,
                     Err(error),
                     "Fatal error: protocol.get_buffer() call failed.",
@@ -202,14 +196,13 @@ impl Instance<StreamTransport> {
         drop(buffer);
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(error) => return self.check_protocol(py, Err(error), READ_FAILED),
+            Err(error) => return self.end_if_failed(py, Err(error), READ_FAILED),
         };
         match outcome {
             Ok(ReadOutcome::Data(length)) => {
-                let result = context::run(py, &read_context, || {
-                    call::call1(py, buffer_updated, &Object::from(PyInt::new(py, length)))
-                });
-                self.check_protocol(
+                let length = Object::from(PyInt::new(py, length));
+                let result = call::call1(py, buffer_updated, &length);
+                self.end_if_failed(
                     py,
                     result.map(drop),
                     "Fatal error: protocol.buffer_updated() call failed.",
@@ -226,10 +219,9 @@ impl Instance<StreamTransport> {
         if self.event_loop.is_debug() {
             self.log_debug(py, "%r received EOF")?;
         }
-        let read_context = self.contexts.borrow().read.clone();
-        let keep_open = context::run(py, &read_context, || {
-            protocol.notify(py, "eof_received")?.bind(py).is_truthy()
-        });
+        let keep_open = protocol
+            .notify(py, "eof_received")
+            .and_then(|answer| answer.bind(py).is_truthy());
         match keep_open {
             Ok(true) => {
                 self.read_ended.set(true);
@@ -237,20 +229,11 @@ impl Instance<StreamTransport> {
                 self.update_interest(py)
             }
             Ok(false) => self.close_now(py),
-            Err(error) => self.check_protocol(
+            Err(error) => self.end_if_failed(
                 py,
                 Err(error),
                 "Fatal error: protocol.eof_received() call failed.",
             ),
-        }
-    }
-
-    /// Ends the connection if the protocol raised.
-    fn check_protocol(&self, py: Python<'_>, result: PyResult<()>, message: &str) -> PyResult<()> {
-        match result {
-            Ok(()) => Ok(()),
-            Err(error) if is_fatal(py, &error) => Err(error),
-            Err(error) => self.fatal_error(py, error, message),
         }
     }
 
