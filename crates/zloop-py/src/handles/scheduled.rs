@@ -1,6 +1,6 @@
 //! The part that `Handle` and `TimerHandle` share: a call, its context, and whether it still runs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use pyo3::prelude::*;
 
@@ -12,21 +12,27 @@ use crate::raw::object::Object;
 
 /// A call that waits to be run.
 ///
-/// Invariant: `call` and `context` are there until it ran, was cancelled or its loop was closed;
-/// a finished handle keeps nothing alive.
+/// Invariant: `pending` is there until the call ran, was cancelled or its loop was closed; a
+/// finished handle keeps nothing alive. Hundreds of thousands may wait at once, so the size counts.
 pub struct Scheduled {
-    call: RefCell<Option<Call>>,
-    context: RefCell<Option<Object>>,
-    cancelled: Cell<bool>,
+    pending: RefCell<Option<Pending>>,
     /// Only in debug mode.
-    debug: RefCell<Option<Box<DebugInfo>>>,
+    debug: OnceCell<Box<DebugInfo>>,
+    cancelled: Cell<bool>,
+}
+
+/// A call and where it runs.
+#[derive(Clone)]
+struct Pending {
+    call: Call,
+    context: Object,
 }
 
 /// What asyncio's debug mode remembers of a handle.
 struct DebugInfo {
     source_traceback: Object,
     /// How it looked before it dropped what it held.
-    repr: Option<Object>,
+    repr: OnceCell<Object>,
 }
 
 impl Scheduled {
@@ -34,10 +40,9 @@ impl Scheduled {
     #[inline]
     pub fn new(call: Call, context: Object) -> Self {
         Self {
-            call: RefCell::new(Some(call)),
-            context: RefCell::new(Some(context)),
+            pending: RefCell::new(Some(Pending { call, context })),
+            debug: OnceCell::new(),
             cancelled: Cell::new(false),
-            debug: RefCell::new(None),
         }
     }
 
@@ -47,9 +52,10 @@ impl Scheduled {
     /// What `asyncio.format_helpers.extract_stack` raises.
     pub fn remember_source(&self, py: Python<'_>) -> PyResult<()> {
         let source_traceback = Object::from(imports(py)?.extract_stack.bind(py).call0()?);
-        *self.debug.borrow_mut() = Some(Box::new(DebugInfo {
+        // A handle is made once, so that nothing is there yet.
+        let _ = self.debug.set(Box::new(DebugInfo {
             source_traceback,
-            repr: None,
+            repr: OnceCell::new(),
         }));
         Ok(())
     }
@@ -62,7 +68,7 @@ impl Scheduled {
 
     /// Whether it was made in debug mode.
     pub fn is_debug(&self) -> bool {
-        self.debug.borrow().is_some()
+        self.debug.get().is_some()
     }
 
     /// Marks it cancelled and drops what it holds. `describe` is asked in debug mode, in between.
@@ -71,9 +77,10 @@ impl Scheduled {
             return;
         }
         self.cancelled.set(true);
-        let repr = if self.is_debug() { describe() } else { None };
-        if let Some(debug) = self.debug.borrow_mut().as_mut() {
-            debug.repr = repr;
+        if let Some(debug) = self.debug.get()
+            && let Some(repr) = describe()
+        {
+            let _ = debug.repr.set(repr);
         }
         self.release();
     }
@@ -81,9 +88,8 @@ impl Scheduled {
     /// Drops what it holds.
     pub fn release(&self) {
         // Taken out first: dropping may run Python code, which may look at this handle.
-        let call = self.call.take();
-        let context = self.context.take();
-        drop((call, context));
+        let pending = self.pending.take();
+        drop(pending);
     }
 
     /// Runs it once and drops what it held, in debug mode save for the call, which reports show.
@@ -95,13 +101,12 @@ impl Scheduled {
         if self.is_debug() {
             return self.run_again(py);
         }
-        let (Some(mut call), Some(context)) = (self.call.take(), self.context.take()) else {
+        let Some(mut pending) = self.pending.take() else {
             return Ok(());
         };
-        let result = context::run(py, &context, || call.invoke(py));
+        let result = context::run(py, &pending.context, || pending.call.invoke(py));
         if result.is_err() {
-            *self.call.borrow_mut() = Some(call);
-            *self.context.borrow_mut() = Some(context);
+            self.pending.replace(Some(pending));
         }
         result
     }
@@ -111,18 +116,17 @@ impl Scheduled {
     /// # Errors
     /// What the callback raises.
     pub fn run_again(&self, py: Python<'_>) -> PyResult<()> {
-        let call = self.call.borrow().clone();
-        let context = self.context.borrow().clone();
-        let (Some(mut call), Some(context)) = (call, context) else {
+        let pending = self.pending.borrow().clone();
+        let Some(mut pending) = pending else {
             return Ok(());
         };
-        context::run(py, &context, || call.invoke(py))
+        context::run(py, &pending.context, || pending.call.invoke(py))
     }
 
     /// The callback, or `None`.
     pub fn callback(&self, py: Python<'_>) -> Object {
-        match &*self.call.borrow() {
-            Some(call) => call.callable().clone(),
+        match &*self.pending.borrow() {
+            Some(pending) => pending.call.callable().clone(),
             None => Object::none(py),
         }
     }
@@ -132,23 +136,23 @@ impl Scheduled {
     /// # Errors
     /// `MemoryError`.
     pub fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
-        match &*self.call.borrow() {
-            Some(call) => Ok(Object::from(call.arguments_tuple(py)?)),
+        match &*self.pending.borrow() {
+            Some(pending) => Ok(Object::from(pending.call.arguments_tuple(py)?)),
             None => Ok(Object::none(py)),
         }
     }
 
     /// The context it runs in, or `None`.
     pub fn context(&self, py: Python<'_>) -> Object {
-        self.context
-            .borrow()
-            .clone()
-            .unwrap_or_else(|| Object::none(py))
+        match &*self.pending.borrow() {
+            Some(pending) => pending.context.clone(),
+            None => Object::none(py),
+        }
     }
 
     /// Where it was scheduled, or `None` outside debug mode.
     pub fn source_traceback(&self, py: Python<'_>) -> Object {
-        match &*self.debug.borrow() {
+        match self.debug.get() {
             Some(debug) => debug.source_traceback.clone(),
             None => Object::none(py),
         }
@@ -156,25 +160,18 @@ impl Scheduled {
 
     /// How it looked before it was cancelled, if debug mode remembers.
     pub fn remembered_repr(&self) -> Option<Object> {
-        self.debug
-            .borrow()
-            .as_ref()
-            .and_then(|debug| debug.repr.clone())
+        self.debug.get()?.repr.get().cloned()
     }
 
     /// Shows the collector what it holds.
     pub fn traverse(&self, visit: &mut Visit) {
-        if let Ok(call) = self.call.try_borrow()
-            && let Some(call) = &*call
+        if let Ok(pending) = self.pending.try_borrow()
+            && let Some(pending) = &*pending
         {
-            call.traverse(visit);
+            pending.call.traverse(visit);
+            visit.object(&pending.context);
         }
-        if let Ok(context) = self.context.try_borrow() {
-            visit.optional(context.as_ref());
-        }
-        if let Ok(debug) = self.debug.try_borrow()
-            && let Some(debug) = &*debug
-        {
+        if let Some(debug) = self.debug.get() {
             visit.object(&debug.source_traceback);
         }
     }

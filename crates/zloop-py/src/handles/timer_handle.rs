@@ -84,27 +84,27 @@ impl TimerHandle {
             .method(
                 c"cancel",
                 cancel,
-                c"cancel()\n--\n\nKeep the callback from being called.",
+                c"cancel($self)\n--\n\nKeep the callback from being called.",
             )
             .method(
                 c"cancelled",
                 cancelled,
-                c"cancelled()\n--\n\nWhether the callback was cancelled.",
+                c"cancelled($self)\n--\n\nWhether the callback was cancelled.",
             )
             .method(
                 c"when",
                 when,
-                c"when()\n--\n\nThe time of the call, on the loop's clock, in seconds.",
+                c"when($self)\n--\n\nThe time of the call, on the loop's clock, in seconds.",
             )
             .method(
                 c"get_context",
                 get_context,
-                c"get_context()\n--\n\nThe context the callback runs in.",
+                c"get_context($self)\n--\n\nThe context the callback runs in.",
             )
             .method(
                 c"_run",
                 run,
-                c"_run()\n--\n\nCall the callback in its context.",
+                c"_run($self)\n--\n\nCall the callback in its context.",
             )
             .getter(c"_callback", |handle, py| Ok(handle.scheduled.callback(py)))
             .getter(c"_args", |handle, py| handle.scheduled.arguments(py))

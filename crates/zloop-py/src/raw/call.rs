@@ -9,16 +9,25 @@ use super::class::Visit;
 use super::object::Object;
 
 /// How many arguments a [`Call`] holds without an allocation of its own.
-const INLINE: usize = 4;
+const INLINE: usize = 3;
 
 /// A callable with its arguments, ready to be called once or many times.
+#[derive(Clone)]
 pub struct Call {
     callable: Object,
+    /// How many arguments there are.
     count: usize,
-    /// The first place is vectorcall's scratch slot (`PY_VECTORCALL_ARGUMENTS_OFFSET`), then come
-    /// the arguments. Invariant: exactly `count` of them are set, unless `overflow` holds them all.
-    inline: [Option<Object>; INLINE + 1],
-    overflow: Option<Box<[Option<Object>]>>,
+    places: Places,
+}
+
+/// Where the arguments are: behind one place that is vectorcall's to use
+/// (`PY_VECTORCALL_ARGUMENTS_OFFSET`), and exactly as many as the call has.
+#[derive(Clone)]
+enum Places {
+    Inline([Option<Object>; INLINE + 1]),
+    /// Boxed twice, to be as small as a pointer in the many calls that do not need it.
+    #[allow(clippy::box_collection)]
+    Spilled(Box<Vec<Option<Object>>>),
 }
 
 impl Call {
@@ -26,24 +35,25 @@ impl Call {
     #[inline]
     pub fn new(callable: Object, arguments: &Arguments<'_>, index: usize) -> Self {
         let pointers = arguments.pointers_from(index);
-        let mut call = Self {
-            callable,
-            count: pointers.len(),
-            inline: [const { None }; INLINE + 1],
-            overflow: None,
-        };
         // SAFETY: the arguments of the call that is under way are alive.
         let owned = pointers
             .iter()
             .map(|pointer| Some(unsafe { Object::from_borrowed(*pointer) }));
-        if pointers.len() <= INLINE {
-            for (place, object) in call.inline[1..].iter_mut().zip(owned) {
-                *place = object;
-            }
+        let places = if pointers.len() <= INLINE {
+            let mut inline = [const { None }; INLINE + 1];
+            inline[1..]
+                .iter_mut()
+                .zip(owned)
+                .for_each(|(place, object)| *place = object);
+            Places::Inline(inline)
         } else {
-            call.overflow = Some(std::iter::once(None).chain(owned).collect());
+            Places::Spilled(Box::new(std::iter::once(None).chain(owned).collect()))
+        };
+        Self {
+            callable,
+            count: pointers.len(),
+            places,
         }
-        call
     }
 
     /// What is called.
@@ -67,8 +77,12 @@ impl Call {
         )
     }
 
+    #[inline]
     fn places(&self) -> &[Option<Object>] {
-        self.overflow.as_deref().unwrap_or(&self.inline)
+        match &self.places {
+            Places::Inline(places) => places,
+            Places::Spilled(places) => places,
+        }
     }
 
     /// Calls it and drops the result.
@@ -77,7 +91,10 @@ impl Call {
     /// What the callable raises.
     #[inline]
     pub fn invoke(&mut self, py: Python<'_>) -> PyResult<()> {
-        let places = self.overflow.as_deref_mut().unwrap_or(&mut self.inline);
+        let places: &mut [Option<Object>] = match &mut self.places {
+            Places::Inline(places) => places,
+            Places::Spilled(places) => places,
+        };
         // SAFETY: `Option<Object>` is a nullable pointer; `count` places behind the scratch slot
         // hold live objects, which `self` keeps alive during the call.
         unsafe {
@@ -98,17 +115,6 @@ impl Call {
         visit.object(&self.callable);
         for object in self.arguments() {
             visit.object(object);
-        }
-    }
-}
-
-impl Clone for Call {
-    fn clone(&self) -> Self {
-        Self {
-            callable: self.callable.clone(),
-            count: self.count,
-            inline: self.inline.clone(),
-            overflow: self.overflow.clone(),
         }
     }
 }
