@@ -46,7 +46,7 @@ def stubs() -> list[Suite]:
     """The type stubs against the running module."""
     requirements = [ROOT / "tests" / name for name in ("requirements.txt", "requirements-lint.txt")]
     typed = zloop_environment("stubtest", requirements)
-    return [_check("stubtest", str(typed.command("stubtest")), "zloop")]
+    return [_check("stubtest", str(typed.command("stubtest")), "zloop._zloop")]
 
 
 def rust() -> list[Suite]:

@@ -4,13 +4,28 @@ from asyncio import AbstractEventLoop, BaseProtocol, Future, Server
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from ssl import SSLContext
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, final
+
+from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
+__all__ = [
+    "DatagramTransport",
+    "EventLoop",
+    "Handle",
+    "ReadPipeTransport",
+    "StreamTransport",
+    "TimerHandle",
+    "TlsTransport",
+    "WritePipeTransport",
+    "__version__",
+]
+
 __version__: str
 
+@final
 class Handle:
     def cancel(self) -> None: ...
     def cancelled(self) -> bool: ...
@@ -27,8 +42,10 @@ class Handle:
     @property
     def _source_traceback(self) -> Any: ...
 
+@final
 class TimerHandle(asyncio.TimerHandle): ...
 
+@disjoint_base
 class EventLoop:
     slow_callback_duration: float
 
@@ -151,6 +168,7 @@ class EventLoop:
     ) -> None: ...
     def _stop_accepting(self, sock: socket.socket) -> None: ...
 
+@disjoint_base
 class StreamTransport(asyncio.Transport):
     _extra: dict[str, Any]
     @property
@@ -175,6 +193,7 @@ class StreamTransport(asyncio.Transport):
     def _make_empty_waiter(self) -> Future[None]: ...
     def _reset_empty_waiter(self) -> None: ...
 
+@disjoint_base
 class TlsTransport(asyncio.Transport):
     @property
     def _loop(self) -> AbstractEventLoop: ...
@@ -207,6 +226,7 @@ class _Endpoint:
     def _owner(self) -> Any: ...
     def _state(self) -> tuple[str, bool, bool]: ...
 
+@disjoint_base
 class DatagramTransport(_Endpoint, asyncio.DatagramTransport):
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
@@ -215,5 +235,8 @@ class DatagramTransport(_Endpoint, asyncio.DatagramTransport):
     def get_write_buffer_limits(self) -> tuple[int, int]: ...
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
+@disjoint_base
 class ReadPipeTransport(_Endpoint, asyncio.ReadTransport): ...
+
+@disjoint_base
 class WritePipeTransport(_Endpoint, asyncio.WriteTransport): ...

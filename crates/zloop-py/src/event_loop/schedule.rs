@@ -25,10 +25,10 @@ const THREADSAFE: fn(Instance<Handle>) -> Ready = Ready::ThreadsafeHandle;
 #[cfg(not(Py_3_14))]
 const THREADSAFE: fn(Instance<Handle>) -> Ready = Ready::Handle;
 
-const CALL_SOON: &CStr = c"call_soon($self, callback, /, *args, context=None)\n--\n\nCall `callback(*args)` at the next turn.";
-const CALL_SOON_THREADSAFE: &CStr = c"call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\nLike call_soon(), from any thread.";
-const CALL_LATER: &CStr = c"call_later($self, delay, callback, /, *args, context=None)\n--\n\nCall `callback(*args)` after `delay` seconds.";
-const CALL_AT: &CStr = c"call_at($self, when, callback, /, *args, context=None)\n--\n\nCall `callback(*args)` at the time `when` of the loop's clock.";
+const CALL_SOON: &CStr = c"call_soon($self, callback, *args, context=None)\n--\n\nCall `callback(*args)` at the next turn.";
+const CALL_SOON_THREADSAFE: &CStr = c"call_soon_threadsafe($self, callback, *args, context=None)\n--\n\nLike call_soon(), from any thread.";
+const CALL_LATER: &CStr = c"call_later($self, delay, callback, *args, context=None)\n--\n\nCall `callback(*args)` after `delay` seconds.";
+const CALL_AT: &CStr = c"call_at($self, when, callback, *args, context=None)\n--\n\nCall `callback(*args)` at the time `when` of the loop's clock.";
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder

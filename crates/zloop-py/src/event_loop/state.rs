@@ -16,47 +16,47 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
         .method(
             c"stop",
             stop,
-            c"stop()\n--\n\nStop running, once what is ready now was run.",
+            c"stop($self)\n--\n\nStop running, once what is ready now was run.",
         )
         .method(
             c"is_running",
             is_running,
-            c"is_running()\n--\n\nWhether the loop is running.",
+            c"is_running($self)\n--\n\nWhether the loop is running.",
         )
         .method(
             c"is_closed",
             is_closed,
-            c"is_closed()\n--\n\nWhether the loop was closed.",
+            c"is_closed($self)\n--\n\nWhether the loop was closed.",
         )
         .method(
             c"get_debug",
             get_debug,
-            c"get_debug()\n--\n\nWhether debug mode is on.",
+            c"get_debug($self)\n--\n\nWhether debug mode is on.",
         )
         .method(
             c"set_debug",
             set_debug,
-            c"set_debug(enabled)\n--\n\nTurn debug mode on or off.",
+            c"set_debug($self, enabled)\n--\n\nTurn debug mode on or off.",
         )
         .method(
             c"_check_closed",
             check_closed,
-            c"_check_closed()\n--\n\nRaise RuntimeError if the loop is closed.",
+            c"_check_closed($self)\n--\n\nRaise RuntimeError if the loop is closed.",
         )
         .method(
             c"_check_running",
             check_running,
-            c"_check_running()\n--\n\nRaise RuntimeError if this loop or another one is running.",
+            c"_check_running($self)\n--\n\nRaise RuntimeError if this loop or another one is running.",
         )
         .method(
             c"_check_thread",
             check_thread,
-            c"_check_thread()\n--\n\nRaise RuntimeError on a foreign thread.",
+            c"_check_thread($self)\n--\n\nRaise RuntimeError on a foreign thread.",
         )
         .method(
             c"_close_native",
             close_native,
-            c"_close_native()\n--\n\nDrop all callbacks, timers and registrations.",
+            c"_close_native($self)\n--\n\nDrop all callbacks, timers and registrations.",
         )
         .property(
             c"slow_callback_duration",
