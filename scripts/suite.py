@@ -96,7 +96,7 @@ class Suite:
             stdout=descriptor,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_hear_interrupts,
+            preexec_fn=_hear_signals,
         ) as process:
             try:
                 return process.wait(self.budget)
@@ -105,9 +105,10 @@ class Suite:
                 return None
 
 
-def _hear_interrupts() -> None:
-    """What a shell starts in the background ignores SIGINT, which tests send to themselves."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _hear_signals() -> None:
+    """Undoes what nohup and a shell's background do: tests send these signals to processes of theirs."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def from_cargo(output: str) -> Totals:
