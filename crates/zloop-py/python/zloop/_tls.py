@@ -14,7 +14,7 @@ import ssl
 from asyncio import constants
 from asyncio.streams import StreamReaderProtocol
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from ._base import LoopBase
 
@@ -65,7 +65,7 @@ class TlsConnections(LoopBase):
             made.cancel()
             resumed.cancel()
             raise
-        return tls
+        return cast(asyncio.Transport, tls)
 
     def _make_ssl_transport(
         self,
@@ -93,7 +93,7 @@ class TlsConnections(LoopBase):
             ssl_shutdown_timeout,
         )
         self._make_socket_transport(rawsock, tls, None, extra, server, context)
-        return tls
+        return cast(asyncio.Transport, tls)
 
     def _tls_protocol_factory(
         self,
