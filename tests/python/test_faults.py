@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import errno
 import gc
@@ -326,8 +327,7 @@ def few_descriptors():
         while True:
             try:
                 filler.append(os.open(os.devnull, os.O_RDONLY))
-            except OSError as error:
-                assert error.errno == errno.EMFILE
+            except OSError:
                 break
         for _ in range(spare):
             os.close(filler.pop())
@@ -567,10 +567,8 @@ def test_half_closing_after_a_reset(loop):
         transport.pause_reading()
         reset(theirs)
         await turns()
-        try:
+        with contextlib.suppress(OSError):  # asyncio lets the system's ENOTCONN through.
             transport.write_eof()
-        except OSError as error:
-            assert error.errno == errno.ENOTCONN
         transport.abort()
         await protocol.lost
 

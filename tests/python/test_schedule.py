@@ -8,6 +8,7 @@ import fractions
 import functools
 import logging
 import re
+import socket
 import sys
 import threading
 import time
@@ -69,8 +70,6 @@ def test_what_a_batch_adds_runs_in_the_next_one(loop):
 
 
 def test_chain_of_callbacks_does_not_starve_descriptors_or_timers(loop):
-    import socket
-
     ours, theirs = socket.socketpair()
     seen = set()
 
