@@ -40,18 +40,18 @@ def add_reader_echo(factory: LoopFactory, announce: Announcer) -> None:
             peer, _ = listener.accept()
             peer.setblocking(False)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            loop.add_reader(peer, echo, peer)
+            loop.add_reader(peer.fileno(), echo, peer)
 
         def echo(peer: socket.socket) -> None:
             data = peer.recv(SIZE)
             if data:
                 peer.send(data)
             else:
-                loop.remove_reader(peer)
+                loop.remove_reader(peer.fileno())
                 peer.close()
 
         listener = _listener()
-        loop.add_reader(listener, accept)
+        loop.add_reader(listener.fileno(), accept)
         return _port_of(listener)
 
     run_service(factory, announce, start)
