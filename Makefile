@@ -9,13 +9,16 @@ python = $$(sh scripts/find_python.sh)
 run = python=$(python) && "$$python"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-matrix bench wheel lint format clean
+.PHONY: help serve serve-tls test test-matrix bench wheel lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: ## Serve the FastAPI example on a zloop loop (PORT=8000, HOST=127.0.0.1)
 	@$(run) scripts/serve.py --host "$(HOST)" --port "$(PORT)"
+
+serve-tls: ## Serve it by HTTPS, with a certificate made on the spot (PORT=8443, HOST=127.0.0.1)
+	@$(run) scripts/serve.py --tls --host "$(HOST)" --port "$(if $(filter file,$(origin PORT)),8443,$(PORT))"
 
 test: ## Check the sources and run every Rust and Python test, uvicorn's own suite among them
 	@$(run) scripts/test.py $(ARGUMENTS)

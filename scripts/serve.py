@@ -15,11 +15,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--tls", action="store_true", help="by HTTPS, with a certificate of its own"
+    )
     options = parser.parse_args()
+    packages = ["trustme"] if options.tls else []
     try:
-        example = zloop_environment("example", [EXAMPLE / "requirements.txt"])
+        example = zloop_environment("example", [EXAMPLE / "requirements.txt"], packages=packages)
     except StepFailed as error:
         fail(str(error))
+    if options.tls:
+        announce(f"serving on https://{options.host}:{options.port} (Ctrl-C stops)")
+        program = ROOT / "scripts" / "serve_tls.py"
+        command = [str(example.python), str(program)]
+        command += ["--host", options.host, "--port", str(options.port)]
+        os.execv(command[0], command)
     announce(f"serving on http://{options.host}:{options.port} (Ctrl-C stops)")
     command = [str(example.python), "-m", "uvicorn", "app:app"]
     command += ["--app-dir", str(EXAMPLE), "--loop", "zloop:new_event_loop"]

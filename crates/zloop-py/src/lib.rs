@@ -26,5 +26,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _zloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<tls::RustlsContext>()?;
+    module.add_function(wrap_pyfunction!(
+        tls::certificate::decode_certificate,
+        module
+    )?)?;
     imports::Classes::add_to(module)
 }

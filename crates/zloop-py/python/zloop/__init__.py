@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._loop import Loop, new_event_loop
 from ._run import run
+from ._ssl_context import SSLContext, create_default_context, uvicorn_ssl_context
 from ._zloop import __version__
 
 if TYPE_CHECKING:
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 __all__ = [
     "EventLoopPolicy",
     "Loop",
+    "SSLContext",
     "__version__",
+    "create_default_context",
     "install",
     "new_event_loop",
     "run",
+    "uvicorn_ssl_context",
 ]
 
 _OF_POLICIES = ("EventLoopPolicy", "install")

@@ -30,4 +30,3 @@ class SSLTransport(_zloop.TlsTransport):
     def __del__(self, _warn: Any = warnings.warn) -> None:
         if not self.is_closing() and self._lower is not None:
             _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
-            self._lower.close()

@@ -16,7 +16,9 @@ from asyncio.streams import StreamReaderProtocol
 from collections.abc import Callable
 from typing import Any, cast
 
+from . import _zloop
 from ._base import LoopBase
+from ._ssl_context import SSLContext
 
 
 class TlsConnections(LoopBase):
@@ -42,7 +44,7 @@ class TlsConnections(LoopBase):
             raise TypeError(f"transport {transport!r} is not supported by start_tls()")
         lower: Any = transport
         waiter = self.create_future()
-        tls = self._make_tls_layer(
+        tls: _zloop.TlsTransport = self._make_tls_layer(
             protocol,
             sslcontext,
             waiter,
@@ -83,7 +85,7 @@ class TlsConnections(LoopBase):
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
         """Make a TLS transport over a connected socket, and begin the handshake."""
-        tls = self._make_tls_layer(
+        tls: _zloop.TlsTransport = self._make_tls_layer(
             protocol,
             sslcontext,
             waiter,
@@ -92,8 +94,8 @@ class TlsConnections(LoopBase):
             ssl_handshake_timeout,
             ssl_shutdown_timeout,
         )
-        self._make_socket_transport(rawsock, tls, None, extra, server, context)
-        return cast(asyncio.Transport, tls)
+        self._make_socket_transport(rawsock, _as_protocol(tls), None, extra, server, context)
+        return tls
 
     def _tls_protocol_factory(
         self,
@@ -152,7 +154,7 @@ class TlsConnections(LoopBase):
         ssl_handshake_timeout: float | None,
         ssl_shutdown_timeout: float | None,
         is_made: bool = False,
-    ) -> Any:
+    ) -> _zloop.TlsTransport:
         """Make a TLS transport that waits for the transport below it."""
         if ssl_handshake_timeout is None:
             ssl_handshake_timeout = constants.SSL_HANDSHAKE_TIMEOUT
@@ -160,21 +162,46 @@ class TlsConnections(LoopBase):
             ssl_shutdown_timeout = constants.SSL_SHUTDOWN_TIMEOUT
         _check_timeout("ssl_handshake_timeout", ssl_handshake_timeout)
         _check_timeout("ssl_shutdown_timeout", ssl_shutdown_timeout)
+        context = sslcontext or _default_context(server_side, server_hostname)
+        name = None if server_side else server_hostname or None
+        rustls = None
+        if isinstance(context, SSLContext):
+            rustls = context._rustls_for(server_side)
+            if rustls is not None:
+                name = _checked_name(context, name)
         return self._make_tls_transport(
             protocol,
-            sslcontext or _default_context(server_side, server_hostname),
+            context,
             server_side,
-            None if server_side else server_hostname or None,
+            name,
             ssl_handshake_timeout,
             ssl_shutdown_timeout,
             waiter,
             is_made,
+            rustls,
         )
+
+
+def _as_protocol(tls: Any) -> asyncio.BaseProtocol:
+    """A TLS transport is, natively, the protocol of the transport below it."""
+    protocol: asyncio.BaseProtocol = tls
+    return protocol
 
 
 def _check_timeout(name: str, seconds: float) -> None:
     if seconds <= 0:
         raise ValueError(f"{name} should be a positive number, got {seconds}")
+
+
+def _checked_name(context: ssl.SSLContext, name: str | None) -> str | None:
+    """Return a server's name as it is sent, refused as Python's `ssl` refuses it."""
+    if name is None:
+        if context.check_hostname:
+            raise ValueError("check_hostname requires server_hostname")
+        return None
+    if name.startswith("."):
+        raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
+    return name if name.isascii() else name.encode("idna").decode("ascii")
 
 
 def _default_context(server_side: bool, server_hostname: str | None) -> ssl.SSLContext:

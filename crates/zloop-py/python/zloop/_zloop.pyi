@@ -4,7 +4,7 @@ from asyncio import AbstractEventLoop, BaseProtocol, Future, Server
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from ssl import SSLContext
-from typing import Any, TypeVar, TypeVarTuple, final
+from typing import Any, Self, TypeVar, TypeVarTuple, final
 
 from typing_extensions import disjoint_base
 
@@ -157,6 +157,7 @@ class EventLoop:
         shutdown_timeout: float,
         waiter: Future[None] | None = None,
         is_made: bool = False,
+        rustls: RustlsContext | None = None,
     ) -> TlsTransport: ...
     def _start_accepting(
         self,
@@ -192,6 +193,28 @@ class StreamTransport(asyncio.Transport):
     def _close_unused(self) -> None: ...
     def _make_empty_waiter(self) -> Future[None]: ...
     def _reset_empty_waiter(self) -> None: ...
+
+def decode_certificate(der: bytes) -> dict[str, Any]: ...
+
+@final
+class RustlsContext:
+    def __new__(
+        cls,
+        *,
+        server_side: bool,
+        identity: tuple[bytes, bytes] | None,
+        authorities: list[bytes],
+        partial_chain: bool,
+        alpn_protocols: list[bytes],
+        allows_tls12: bool,
+        allows_tls13: bool,
+        verifies: bool,
+        checks_hostname: bool,
+        is_optional: bool,
+        tickets: int,
+    ) -> Self: ...
+    @property
+    def valid_until(self) -> int | None: ...
 
 @disjoint_base
 class TlsTransport(asyncio.Transport):

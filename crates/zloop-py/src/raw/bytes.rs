@@ -30,6 +30,14 @@ impl SharedBytes {
 }
 
 impl SharedBytes {
+    /// A new object that holds a copy of `bytes`.
+    #[inline]
+    pub fn copy(py: Python<'_>, bytes: &[u8]) -> Self {
+        Self {
+            object: Object::from(PyBytes::new(py, bytes)),
+        }
+    }
+
     /// The object itself.
     pub fn object(&self) -> &Object {
         &self.object

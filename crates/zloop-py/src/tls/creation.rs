@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use zloop_tls::Options;
 
 use super::TlsTransport;
-use super::engine::Engine;
+use super::engine::{Engine, Peer};
+use super::rustls_context::RustlsContext;
 use super::ssl_session::SslSession;
 use super::transport::{Parts, Timeouts};
 use crate::event_loop::EventLoop;
@@ -19,7 +20,7 @@ pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventL
     builder.method(
         c"_make_tls_transport",
         make_tls_transport,
-        c"_make_tls_transport($self, protocol, sslcontext, server_side, server_hostname, handshake_timeout, shutdown_timeout, waiter=None, is_made=False)\n--\n\nMake a TLS transport, to be the protocol of a connected transport.",
+        c"_make_tls_transport($self, protocol, sslcontext, server_side, server_hostname, handshake_timeout, shutdown_timeout, waiter=None, is_made=False, rustls=None)\n--\n\nMake a TLS transport, to be the protocol of a connected transport.",
     )
 }
 
@@ -37,6 +38,7 @@ fn make_tls_transport(
         "shutdown_timeout",
         "waiter",
         "is_made",
+        "rustls",
     ];
     let [
         Some(protocol),
@@ -47,6 +49,7 @@ fn make_tls_transport(
         Some(shutdown_timeout),
         waiter,
         is_made,
+        rustls,
     ] = arguments.bind(py, "_make_tls_transport", names, 6)?
     else {
         return Ok(Object::none(py));
@@ -59,7 +62,26 @@ fn make_tls_transport(
     };
     let server_side = server_side.is_truthy()?;
     let server_hostname = (!server_hostname.is_none()).then_some(&*server_hostname);
-    let session = SslSession::new(py, &context, server_side, server_hostname)?;
+    let engine = match rustls.filter(|rustls| !rustls.is_none()) {
+        Some(rustls) => {
+            let server_hostname: Option<String> =
+                server_hostname.map(|name| name.extract()).transpose()?;
+            let session = rustls
+                .cast::<RustlsContext>()?
+                .get()
+                .session(server_hostname.as_deref())?;
+            let peer = Peer {
+                context: Object::from(context.to_owned()),
+                server_side,
+                server_hostname,
+            };
+            Engine::over_rustls(session, options, peer)
+        }
+        None => {
+            let session = SslSession::new(py, &context, server_side, server_hostname)?;
+            Engine::over_ssl(session, options)
+        }
+    };
     let is_made = match is_made {
         Some(is_made) => is_made.is_truthy()?,
         None => false,
@@ -68,7 +90,7 @@ fn make_tls_transport(
         py,
         event_loop,
         Parts {
-            engine: Engine::over_ssl(session, options),
+            engine,
             context: &context,
             protocol: &protocol,
             waiter: waiter

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use zloop_tls::{Connection, Ending, Error, FlowEvent, Limits, NotWritable, Options, Session};
+use zloop_tls::{
+    Connection, Ending, Error, FlowEvent, Limits, NotWritable, Options, RustlsSession, Session,
+};
 
+use super::errors::exception;
+use super::rustls_context;
 use super::ssl_session::SslSession;
 use crate::raw::bytes::SharedBytes;
 use crate::raw::class::Visit;
@@ -19,6 +23,18 @@ const DELIVERY_LIMIT: usize = 256 * 1024;
 pub enum Engine {
     /// Python's `ssl`.
     Ssl(Connection<SslSession, Chunk>),
+    /// rustls.
+    Rustls(Box<Connection<RustlsSession, Chunk>>, Box<Peer>),
+}
+
+/// What a connection by rustls was made for.
+pub struct Peer {
+    /// The `zloop.SSLContext`.
+    pub context: Object,
+    /// Whether we are the server.
+    pub server_side: bool,
+    /// The server's name, if we are a client that knows it.
+    pub server_hostname: Option<String>,
 }
 
 /// What happened, as `zloop_tls::Event` has it, with Python's exceptions.
@@ -44,6 +60,7 @@ macro_rules! each {
     ($engine:expr, $connection:ident => $body:expr) => {
         match $engine {
             Engine::Ssl($connection) => $body,
+            Engine::Rustls($connection, _) => $body,
         }
     };
 }
@@ -52,6 +69,11 @@ impl Engine {
     /// A connection over Python's `ssl`.
     pub fn over_ssl(session: SslSession, options: Options) -> Self {
         Self::Ssl(Connection::new(session, options))
+    }
+
+    /// A connection over rustls.
+    pub fn over_rustls(session: RustlsSession, options: Options, peer: Peer) -> Self {
+        Self::Rustls(Box::new(Connection::new(session, options)), Box::new(peer))
     }
 
     pub fn start(&mut self, now: Duration) {
@@ -87,6 +109,10 @@ impl Engine {
             Self::Ssl(connection) => connection
                 .next_event()
                 .map(|event| translate(event, |error| error)),
+            Self::Rustls(connection, _) => {
+                let event = connection.next_event()?;
+                Some(translate(event, |error| exception(&error)))
+            }
         }
     }
 
@@ -121,6 +147,7 @@ impl Engine {
     pub fn take_ciphertext(&mut self) -> Option<Chunk> {
         match self {
             Self::Ssl(connection) => connection.take_ciphertext(),
+            Self::Rustls(connection, _) => connection.take_ciphertext().map(Chunk::Copied),
         }
     }
 
@@ -175,7 +202,10 @@ impl Engine {
     /// `MemoryError`.
     pub fn read(&mut self, py: Python<'_>) -> PyResult<Option<Object>> {
         match self {
-            Self::Ssl(connection) => gather(py, connection, |plaintext: SharedBytes| plaintext),
+            Self::Ssl(connection) => gather(py, connection, |plaintext| plaintext),
+            Self::Rustls(connection, _) => {
+                gather(py, connection, |plaintext| SharedBytes::copy(py, plaintext))
+            }
         }
     }
 
@@ -183,9 +213,19 @@ impl Engine {
     ///
     /// # Errors
     /// What making it raises.
-    pub fn ssl_object(&self, _: Python<'_>) -> PyResult<Object> {
+    pub fn ssl_object(&self, py: Python<'_>) -> PyResult<Object> {
         match self {
             Self::Ssl(connection) => Ok(connection.session().object().clone()),
+            Self::Rustls(connection, peer) => {
+                let negotiated = connection
+                    .session()
+                    .negotiated()
+                    .map_err(|error| exception(&error))?;
+                let name = peer.server_hostname.as_deref();
+                let context = peer.context.bind(py);
+                rustls_context::ssl_object(context, negotiated, peer.server_side, name)
+                    .map(Object::from)
+            }
         }
     }
 
@@ -193,6 +233,7 @@ impl Engine {
     pub fn traverse(&self, visit: &mut Visit) {
         match self {
             Self::Ssl(connection) => connection.session().traverse(visit),
+            Self::Rustls(_, peer) => visit.object(&peer.context),
         }
     }
 }

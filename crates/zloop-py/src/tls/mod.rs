@@ -19,14 +19,18 @@
 //! | `creation` | the loop's method that makes TLS transports |
 
 mod advance;
+pub mod certificate;
 mod creation;
 mod engine;
+mod errors;
 mod lifecycle;
 mod lower;
 mod reading;
+mod rustls_context;
 mod ssl_session;
 mod transport;
 mod writing;
 
 pub use creation::add_loop_methods;
+pub use rustls_context::RustlsContext;
 pub use transport::TlsTransport;

@@ -1,0 +1,139 @@
+"""`zloop.SSLContext`: which engine it gets, and why."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from tls_support import CA, SERVER, client_context, server_context
+
+import zloop
+
+
+def client():
+    return client_context(zloop.SSLContext)
+
+
+def server():
+    return server_context(zloop.SSLContext)
+
+
+@pytest.mark.parametrize("make", [client, server])
+def test_an_ordinary_context_gets_rustls(make):
+    assert make().engine == ("rustls", "rustls can do all that the context asks for")
+
+
+def ciphers(context):
+    context.set_ciphers("HIGH")
+
+
+def sni_callback(context):
+    context.sni_callback = lambda *_: None
+
+
+def old_version(context):
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+def revocation(context):
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+
+
+def post_handshake(context):
+    context.post_handshake_auth = True
+
+
+def second_certificate(context):
+    SERVER.configure_cert(context)
+    SERVER.configure_cert(context)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (ciphers, "a cipher list was set"),
+        (sni_callback, "there is a callback for server names"),
+        (old_version, "only versions before TLS 1.2 are allowed"),
+        (revocation, "revocation lists are checked"),
+        (post_handshake, "post-handshake authentication is allowed"),
+        (second_certificate, "more than one certificate was loaded"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_rustls_cannot_do_is_left_to_ssl(change, reason):
+    context = server()
+    assert context.engine.name == "rustls"
+    change(context)
+    assert context.engine == ("ssl", reason)
+
+
+def test_an_encrypted_key_is_left_to_ssl(tmp_path):
+    from cryptography.hazmat.primitives import serialization
+
+    key = serialization.load_pem_private_key(SERVER.private_key_pem.bytes(), None)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    (tmp_path / "key").write_bytes(encrypted)
+    SERVER.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+    context = zloop.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key", "secret")
+    assert context.engine == ("ssl", "the private key is encrypted")
+
+
+def test_a_server_without_a_certificate_is_left_to_ssl():
+    assert zloop.SSLContext(ssl.PROTOCOL_TLS_SERVER).engine.name == "ssl"
+
+
+def test_a_later_change_counts():
+    context = client()
+    assert context.engine.name == "rustls"
+    first = context._rustls_for(False)
+    assert context._rustls_for(False) is first
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    assert context._rustls_for(False) is None
+    context.verify_flags &= ~ssl.VERIFY_CRL_CHECK_LEAF
+    assert context._rustls_for(False) is not None
+
+
+def test_a_context_is_for_its_own_side():
+    assert client()._rustls_for(True) is None
+    assert server()._rustls_for(False) is None
+
+
+@pytest.mark.parametrize("purpose", [ssl.Purpose.SERVER_AUTH, ssl.Purpose.CLIENT_AUTH])
+def test_a_default_context_asks_for_what_ssls_does(purpose, tmp_path):
+    CA.cert_pem.write_to_path(tmp_path / "ca")
+    ours = zloop.create_default_context(purpose, cafile=tmp_path / "ca")
+    theirs = ssl.create_default_context(purpose, cafile=tmp_path / "ca")
+    asked = ["protocol", "verify_mode", "check_hostname", "verify_flags", "options"]
+    asked += ["minimum_version", "maximum_version"]
+    for name in asked:
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.get_ca_certs(True) == theirs.get_ca_certs(True)
+
+
+def test_a_folder_of_authorities_is_read(tmp_path):
+    CA.cert_pem.write_to_path(tmp_path / "0a1b2c3d.0")
+    CA.cert_pem.write_to_path(tmp_path / "not-a-hash.pem")
+    context = zloop.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(capath=tmp_path)
+    assert context._authorities() == [ssl.PEM_cert_to_DER_cert(CA.cert_pem.bytes().decode())]
+
+
+def test_uvicorns_settings_make_a_context(tmp_path):
+    config_module = pytest.importorskip("uvicorn.config")
+    SERVER.private_key_and_cert_chain_pem.write_to_path(tmp_path / "pem")
+    config = config_module.Config(
+        "app:app",
+        ssl_certfile=str(tmp_path / "pem"),
+        ssl_context_factory=zloop.uvicorn_ssl_context,
+        log_config=None,
+        http="h11",
+    )
+    config.load_app = lambda: None
+    context = zloop.uvicorn_ssl_context(config, None)
+    assert context.engine.name == "rustls"

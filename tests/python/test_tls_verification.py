@@ -1,0 +1,151 @@
+"""No engine is less strict than its context."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import pytest
+from tls_support import (
+    CA,
+    CLIENT,
+    CLIENT_ONLY,
+    ENGINES,
+    EXPIRED,
+    LIMIT,
+    OTHER_NAME,
+    STRANGER,
+    Recorder,
+    client_context,
+    server_context,
+)
+
+
+def run(loop, coroutine):
+    return loop.run_until_complete(asyncio.wait_for(coroutine, LIMIT))
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return ENGINES[request.param]
+
+
+async def connect(server_side, client_side, server_hostname="localhost"):
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Recorder, "127.0.0.1", 0, ssl=server_side)
+    host, port = server.sockets[0].getsockname()
+    try:
+        transport, protocol = await loop.create_connection(
+            Recorder, host, port, ssl=client_side, server_hostname=server_hostname
+        )
+        return protocol
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("cert", "code", "message"),
+    [
+        (EXPIRED, 10, "certificate has expired"),
+        (OTHER_NAME, 62, "Hostname mismatch, certificate is not valid for 'localhost'."),
+        (STRANGER, 20, "unable to get local issuer certificate"),
+    ],
+    ids=["expired", "other name", "stranger"],
+)
+def test_a_bad_server_is_refused(loop, engine, cert, code, message):
+    async def main():
+        with pytest.raises(ssl.SSLCertVerificationError) as raised:
+            await connect(server_context(cert=cert), client_context(engine))
+        assert raised.value.verify_code == code
+        assert raised.value.verify_message == message
+        assert raised.value.reason == "CERTIFICATE_VERIFY_FAILED"
+        assert raised.value.library == "SSL"
+        assert message in str(raised.value)
+
+    run(loop, main())
+
+
+def test_a_clients_certificate_does_not_make_a_server(loop, engine):
+    async def main():
+        with pytest.raises(ssl.SSLCertVerificationError) as raised:
+            await connect(server_context(cert=CLIENT_ONLY), client_context(engine))
+        assert raised.value.verify_code == 26
+
+    run(loop, main())
+
+
+def test_an_address_is_checked_as_an_address(loop, engine):
+    async def main():
+        protocol = await connect(server_context(), client_context(engine), "127.0.0.1")
+        protocol.transport.abort()
+        await protocol.lost
+        with pytest.raises(ssl.SSLCertVerificationError) as raised:
+            await connect(server_context(), client_context(engine), "127.0.0.2")
+        assert raised.value.verify_code == 64
+
+    run(loop, main())
+
+
+def test_a_context_that_verifies_nothing_takes_anybody(loop, engine):
+    client_side = engine(ssl.PROTOCOL_TLS_CLIENT)
+    client_side.check_hostname = False
+    client_side.verify_mode = ssl.CERT_NONE
+
+    async def main():
+        protocol = await connect(server_context(cert=STRANGER), client_side)
+        assert protocol.transport.get_extra_info("peercert") == {}
+        protocol.transport.abort()
+        await protocol.lost
+
+    run(loop, main())
+
+
+def test_the_minimum_version_is_kept(loop, engine):
+    server_side, client_side = server_context(), client_context(engine)
+    server_side.maximum_version = ssl.TLSVersion.TLSv1_2
+    client_side.minimum_version = ssl.TLSVersion.TLSv1_3
+
+    async def main():
+        # asyncio's server tells the client nothing and goes.
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            await connect(server_side, client_side)
+
+    run(loop, main())
+
+
+@pytest.mark.parametrize("shown", [None, CLIENT, STRANGER], ids=["none", "good", "stranger"])
+@pytest.mark.parametrize("mode", [ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
+def test_client_certificates(loop, engine, mode, shown):
+    server_side, client_side = server_context(engine), client_context()
+    server_side.verify_mode = mode
+    CA.configure_trust(server_side)
+    if shown is not None:
+        shown.configure_cert(client_side)
+    is_welcome = shown is CLIENT or (shown is None and mode == ssl.CERT_OPTIONAL)
+
+    async def main():
+        served = []
+
+        def factory():
+            served.append(Recorder())
+            return served[0]
+
+        running = asyncio.get_running_loop()
+        server = await running.create_server(factory, "127.0.0.1", 0, ssl=server_side)
+        host, port = server.sockets[0].getsockname()
+        # In TLS 1.3 a client learns only afterwards what the server thinks of its certificate.
+        try:
+            _, client = await running.create_connection(
+                Recorder, host, port, ssl=client_side, server_hostname="localhost"
+            )
+        except ssl.SSLError:
+            assert not is_welcome
+        else:
+            if is_welcome:
+                await served[0].made
+                client.transport.close()
+            await client.lost
+        assert served[0].made.done() is is_welcome
+        server.close()
+
+    run(loop, main())
