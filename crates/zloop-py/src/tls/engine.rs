@@ -22,7 +22,7 @@ const DELIVERY_LIMIT: usize = 256 * 1024;
 /// A connection, by whichever engine.
 pub enum Engine {
     /// Python's `ssl`.
-    Ssl(Connection<SslSession, Chunk>),
+    Ssl(Box<Connection<SslSession, Chunk>>),
     /// rustls.
     Rustls(Box<Connection<RustlsSession, Chunk>>, Box<Peer>),
 }
@@ -68,7 +68,7 @@ macro_rules! each {
 impl Engine {
     /// A connection over Python's `ssl`.
     pub fn over_ssl(session: SslSession, options: Options) -> Self {
-        Self::Ssl(Connection::new(session, options))
+        Self::Ssl(Box::new(Connection::new(session, options)))
     }
 
     /// A connection over rustls.
