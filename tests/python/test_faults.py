@@ -762,6 +762,7 @@ def test_transport_of_a_closed_loop(loop):
     protocol.transport = None
     with pytest.warns(ResourceWarning, match="unclosed transport"):
         del transport
+        gc.collect()
 
 
 async def made_protocol():

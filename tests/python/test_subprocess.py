@@ -91,7 +91,7 @@ def test_errors_with_the_output(loop):
 def test_popen_keywords(loop, tmp_path):
     async def main():
         process = await asyncio.create_subprocess_shell(
-            "pwd; echo $ANSWER; ps -o sid= -p $$; umask",
+            "pwd; echo $ANSWER; cut -d ' ' -f 6 /proc/$$/stat; umask",
             stdout=PIPE,
             cwd=tmp_path,
             env={"ANSWER": "42", "PATH": os.environ["PATH"]},

@@ -231,7 +231,10 @@ def test_wrong_types(loop, wrong):
     async def main():
         transport, protocol, peer = await connected()
         name = type(wrong).__name__
-        message = f"^data argument must be a bytes-like object, not {re.escape(repr(name))}$"
+        expected = (
+            "bytes, bytearray, or memoryview" if sys.version_info >= (3, 14) else "bytes-like"
+        )
+        message = f"^data argument must be a {expected} object, not {re.escape(repr(name))}$"
         with pytest.raises(TypeError, match=message):
             transport.write(wrong)
         transport.write(b"fine")

@@ -394,11 +394,17 @@ fn extra(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obje
     Ok(extra)
 }
 
+/// What `write` takes, in asyncio's words.
+#[cfg(Py_3_14)]
+const EXPECTED: &str = "bytes, bytearray, or memoryview";
+#[cfg(not(Py_3_14))]
+const EXPECTED: &str = "bytes-like";
+
 /// What asyncio says of an argument that is no bytes.
 pub(super) fn not_bytes(data: &Bound<'_, PyAny>) -> PyErr {
     match data.get_type().name() {
         Ok(name) => PyTypeError::new_err(format!(
-            "data argument must be a bytes-like object, not {}",
+            "data argument must be a {EXPECTED} object, not {}",
             name.repr().map(|repr| repr.to_string()).unwrap_or_default()
         )),
         Err(error) => error,
