@@ -748,10 +748,10 @@ def test_destructors_that_use_a_loop_that_closes(loop):
 # Misuse
 
 
-def test_transport_of_a_closed_loop(loop):
-    protocol = loop.run_until_complete(made_protocol())
-    transport, theirs = loop.run_until_complete(connected(protocol))
-    loop.close()
+def test_transport_of_a_closed_loop(zloop_loop):
+    protocol = zloop_loop.run_until_complete(made_protocol())
+    transport, theirs = zloop_loop.run_until_complete(connected(protocol))
+    zloop_loop.close()
     with pytest.raises(RuntimeError, match=r"^Event loop is closed$"):
         transport.close()
     assert transport.is_closing()
