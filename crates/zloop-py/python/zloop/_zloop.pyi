@@ -16,11 +16,13 @@ __all__ = [
     "EventLoop",
     "Handle",
     "ReadPipeTransport",
+    "RustlsContext",
     "StreamTransport",
     "TimerHandle",
     "TlsTransport",
     "WritePipeTransport",
     "__version__",
+    "decode_certificate",
 ]
 
 __version__: str
