@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import stat
+import sys
 from asyncio.log import logger
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable
@@ -189,7 +190,8 @@ class DatagramEndpoints(SocketOperations):
 def _check_only_socket(sock: socket.socket, **modifiers: Any) -> None:
     """Refuse a stream socket, and whatever else describes a socket next to the one given."""
     if sock.type == socket.SOCK_STREAM:
-        raise ValueError(f"A datagram socket was expected, got {sock!r}")
+        expected = "datagram socket" if sys.version_info >= (3, 13) else "UDP Socket"
+        raise ValueError(f"A {expected} was expected, got {sock!r}")
     given = [f"{name}={value}" for name, value in modifiers.items() if value]
     if given:
         raise ValueError(
