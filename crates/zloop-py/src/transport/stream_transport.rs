@@ -394,17 +394,24 @@ fn extra(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obje
     Ok(extra)
 }
 
-/// What `write` takes, in asyncio's words.
-#[cfg(Py_3_14)]
-const EXPECTED: &str = "bytes, bytearray, or memoryview";
-#[cfg(not(Py_3_14))]
-const EXPECTED: &str = "bytes-like";
-
-/// What asyncio says of an argument that is no bytes.
+/// What asyncio says of an argument of a stream's `write` that is no bytes.
 pub(super) fn not_bytes(data: &Bound<'_, PyAny>) -> PyErr {
+    if cfg!(Py_3_14) {
+        not_a("bytes, bytearray, or memoryview", data)
+    } else {
+        not_bytes_like(data)
+    }
+}
+
+/// What asyncio says of an argument of `sendto` that is no bytes.
+pub(super) fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyErr {
+    not_a("bytes-like", data)
+}
+
+fn not_a(expected: &str, data: &Bound<'_, PyAny>) -> PyErr {
     match data.get_type().name() {
         Ok(name) => PyTypeError::new_err(format!(
-            "data argument must be a {EXPECTED} object, not {}",
+            "data argument must be a {expected} object, not {}",
             name.repr().map(|repr| repr.to_string()).unwrap_or_default()
         )),
         Err(error) => error,

@@ -18,7 +18,7 @@ use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 use crate::transport::chunk::Chunk;
 use crate::transport::endpoint::EndpointTransport;
-use crate::transport::stream_transport::not_bytes;
+use crate::transport::stream_transport::not_bytes_like;
 use crate::transport::{LOG_THRESHOLD, flow};
 
 /// What a datagram's header counts for in the buffer's size.
@@ -235,7 +235,7 @@ fn sendto(
         ));
     };
     let Some(chunk) = Chunk::of(&data)? else {
-        return Err(not_bytes(&data));
+        return Err(not_bytes_like(&data));
     };
     if cfg!(not(Py_3_13)) && chunk.as_ref().is_empty() {
         return Ok(Object::none(py));
