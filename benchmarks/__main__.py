@@ -5,8 +5,8 @@
     python benchmarks --quick                  one short round, to see that it works
 
 The loops take turns round by round, each measurement in a process of its own, so that a machine that
-gets slower for a while does so for all of them. The table shows medians. The loop runs on one core and
-what loads it on another.
+gets slower for a while does so for all of them. The table shows medians, and from which value to which
+the rounds went. The loop runs on one core and what loads it on another.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import chart
-from frame import CORES, Row, cores, load_rows, pin
-from table import Table
+from frame import CORES, Row, cores, load_rows
+from results import OURS, Results, RowResult, circumstances
+from runner import Failed, run_row
+from table import below_goal, plain_table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -40,33 +41,78 @@ def main() -> int:
     rows = [row for name, row in load_rows().items() if _is_chosen(name, options.rows)]
     if not rows:
         sys.exit(f"no row matches {', '.join(options.rows)}")
-    table = Table(loops=tuple(options.loops))
-    rounds, seconds = (1, 0.2) if options.quick else (options.rounds, options.seconds)
+    rounds, seconds = (1, 0.1) if options.quick else (options.rounds, options.seconds)
+    loops = tuple(options.loops)
+    results = Results(loops, circumstances(loops, rounds, seconds))
+    if results.about["machine"]["load"] > 0.5:
+        print(f"the machine is busy: its load average is {results.about['machine']['load']}")
     started = time.monotonic()
-    failures: set[str] = set()
-    for number in range(1, rounds + 1):
-        for row in rows:
-            print(f"round {number} of {rounds}: {row.name}", flush=True)
-            for loop in table.loops:
+    failures = _run(rows, results, rounds, seconds)
+    print(f"\n{plain_table(results)}\n\n{rounds} rounds in {_clock(time.monotonic() - started)}")
+    if missed := below_goal(results):
+        print(f"below their goal: {'; '.join(missed)}")
+    for (row, loop), reason in failures.items():
+        print(f"failed: {row} on {loop}: {reason}")
+    _write(results, options)
+    return 1 if any(loop == OURS for _, loop in failures) else 0
+
+
+def _run(
+    rows: list[Row], results: Results, rounds: int, seconds: float
+) -> dict[tuple[str, str], str]:
+    """Fills the results; answers why which loop could not run which row."""
+    failures: dict[tuple[str, str], str] = {}
+    started = time.monotonic()
+    for number in range(rounds):
+        # No loop is always the one that follows the same other.
+        loops = [
+            *results.loops[number % len(results.loops) :],
+            *results.loops[: number % len(results.loops)],
+        ]
+        for position, row in enumerate(rows):
+            _show_progress(number, rounds, position, rows, time.monotonic() - started)
+            result = results.rows.setdefault(
+                row.name, RowResult(row.unit, row.goal, row.less_is_better)
+            )
+            for loop in loops:
+                if (row.name, loop) in failures:
+                    continue
                 try:
-                    table.add(row.name, row.unit, loop, _measure(row, LOOPS[loop], seconds))
-                except _Failed as error:
-                    failures.add(f"{row.name} on {loop}: {error}")
-    print(f"\n{table}\n\n{rounds} rounds in {time.monotonic() - started:.0f} s")
-    for failure in sorted(failures):
-        print(f"failed: {failure}")
-    partial = options.quick or options.rows
-    scratch = ROOT / ".cache" / "bench"
+                    value = run_row(row, LOOPS[loop], seconds)
+                except Failed as error:
+                    failures[row.name, loop] = str(error)
+                    print(f"    {loop} failed: {error}", flush=True)
+                else:
+                    result.values.setdefault(loop, []).append(value)
+    return failures
+
+
+def _show_progress(
+    number: int, rounds: int, position: int, rows: list[Row], elapsed: float
+) -> None:
+    done, total = number * len(rows) + position, rounds * len(rows)
+    left = f", {_clock(elapsed / done * (total - done))} left" if done else ""
+    where = f"round {number + 1} of {rounds}, row {position + 1} of {len(rows)}"
+    print(f"[{where}{left}] {rows[position].name}", flush=True)
+
+
+def _clock(seconds: float) -> str:
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02} min"
+
+
+def _write(results: Results, options: argparse.Namespace) -> None:
+    """Writes the file and the chart: of a partial run below .cache, of a whole one to their places."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    scratch = ROOT / ".cache" / "bench"
+    partial = options.quick or options.rows
     json_path = options.json or (scratch if partial else HERE / "results") / f"{version}.json"
     images = scratch if partial else ROOT / "docs" / "images"
     chart_path = options.chart or images / f"benchmarks-{version}.png"
-    table.write(json_path)
+    results.write(json_path)
     print(f"written: {json_path}")
     if importlib.util.find_spec("matplotlib") is not None:
-        chart.draw(table, chart_path)
+        chart.draw(results, chart_path)
         print(f"drawn: {chart_path}")
-    return 1 if any(" on zloop: " in failure for failure in failures) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -79,8 +125,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--loops", nargs="+", default=installed, choices=LOOPS, metavar="LOOP")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
-    parser.add_argument("--quick", action="store_true", help="one round of 0.2 seconds")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="one round of 0.1 seconds")
     parser.add_argument("--json", type=Path, help="where to write the results")
     parser.add_argument("--chart", type=Path, help="where to draw the chart")
     return parser.parse_args()
@@ -88,57 +134,6 @@ def _options() -> argparse.Namespace:
 
 def _is_chosen(name: str, words: list[str]) -> bool:
     return not words or any(word in name for word in words)
-
-
-class _Failed(Exception):
-    """A loop could not run a row."""
-
-
-def _measure(row: Row, factory: str, seconds: float) -> float:
-    """Runs one row on one loop, in a fresh process; raises _Failed if it does not succeed."""
-    patience = 10 + 4 * seconds
-    command = [sys.executable, str(HERE / "child.py"), row.name, factory, str(seconds)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        try:
-            if row.serve is None:
-                printed, errors = child.communicate(timeout=patience)
-                return _rate(printed, errors)
-            assert child.stdout is not None
-            address = child.stdout.readline().strip()
-            if not address:
-                raise _Failed(_last_line(child.communicate(timeout=patience)[1]))
-            return _load(row, address, seconds, patience)
-        except subprocess.TimeoutExpired:
-            raise _Failed(f"no result after {patience:.0f} s") from None
-        finally:
-            child.kill()
-
-
-def _load(row: Row, address: str, seconds: float, patience: float) -> float:
-    """Runs the row's client on the other core."""
-    client = subprocess.run(
-        [sys.executable, *row.client_command(address, seconds)],
-        capture_output=True,
-        text=True,
-        timeout=patience,
-        preexec_fn=lambda: pin(1),
-        check=False,
-    )
-    return _rate(client.stdout, client.stderr)
-
-
-def _rate(printed: str, errors: str) -> float:
-    try:
-        return float(printed.strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        raise _Failed(_last_line(errors) or "nothing printed") from None
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 if __name__ == "__main__":

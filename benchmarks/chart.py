@@ -1,60 +1,125 @@
-"""Draws the table: in each row, how many times as fast as asyncio every loop is."""
+"""Draws the results: in each row, how many times as good as the best other loop every loop is.
+
+    python benchmarks/chart.py RESULTS.json CHART.png
+
+draws a file of results once more.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from table import OURS, Table
+from results import OURS, Results
 
-BASE = "asyncio"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 COLOURS = {
     "zloop": "#d1495b",
-    "uvloop": "#30638e",
-    "rloop": "#8d96a3",
     "zuvloop": "#00798c",
-    "asyncio": "#c9c5bb",
+    "rloop": "#edae49",
+    "uvloop": "#30638e",
+    "asyncio": "#b9b4a7",
 }
+INK = "#3b3a36"
+PALE = "#e5e2da"
+
+# zloop's bar is this much thicker than another's.
+OURS_THICKNESS = 2.0
+GAP = 1.4
+# What is further to the right is cut off; the number beside it says how far it goes.
+FARTHEST = 2.6
+INCHES_PER_BAR = 0.062
 
 
-def draw(table: Table, path: Path) -> None:
-    """Writes a chart of the rows that asyncio ran too."""
+def draw(results: Results, path: Path) -> None:
+    """Writes a chart of the rows that zloop and another loop ran, in two columns."""
     import matplotlib as mpl
 
     mpl.use("agg")
     from matplotlib import pyplot
 
-    rows = [row for row in table.rates if table.median(row, BASE)]
-    figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.36 * len(rows)), layout="constrained")
-    positions = range(len(rows))
-    for loop in sorted(table.loops, key=lambda name: name == OURS):
-        values = [_speedup(table, row, loop) for row in rows]
-        axes.plot(
-            values,
-            positions,
-            "o",
-            color=COLOURS.get(loop, "#666666"),
-            markersize=9 if loop == OURS else 6.5,
-            label=loop,
-            zorder=3 if loop == OURS else 2,
-        )
-    axes.set_xscale("log")
-    ticks = [0.5, 1, 2, 5, 10, 20, 50, 100]
-    axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
-    axes.minorticks_off()
-    axes.set_yticks(list(positions), rows)
-    axes.invert_yaxis()
-    axes.grid(axis="both", color="#e5e2da", linewidth=0.8, zorder=0)
-    axes.axvline(1, color="#8f8b80", linewidth=1, zorder=1)
-    axes.set_xlabel("times as fast as asyncio (logarithmic)")
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(length=0)
-    figure.legend(loc="outside upper right", ncols=len(table.loops), frameon=False)
+    rows = [name for name, row in results.rows.items() if row.to_best(OURS) is not None]
+    if not rows:
+        return
+    half = (len(rows) + 1) // 2
+    loops = sorted(results.loops, key=list(COLOURS).index)
+    height = half * _row_height(loops) * INCHES_PER_BAR + 0.9
+    figure, columns = pyplot.subplots(1, 2, figsize=(10, height), layout="constrained")
+    for axes, part in zip(columns, (rows[:half], rows[half:]), strict=True):
+        _draw_rows(axes, results, part, loops)
+        # A shorter column ends earlier, with bars as thick as the longer one's.
+        axes.set_ylim(half * _row_height(loops) - GAP / 2, -GAP)
+    handles, labels = columns[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=len(loops) + 1, frameon=False, fontsize=9
+    )
+    figure.supxlabel("times as good as the best other loop", fontsize=9, color=INK)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=160)
     pyplot.close(figure)
 
 
-def _speedup(table: Table, row: str, loop: str) -> float | None:
-    median, base = table.median(row, loop), table.median(row, BASE)
-    return median / base if median and base else None
+def _row_height(loops: Sequence[str]) -> float:
+    return OURS_THICKNESS + len(loops) - 1 + GAP
+
+
+def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) -> None:
+    tops = [number * _row_height(loops) for number in range(len(rows))]
+    offset = 0.0
+    for loop in loops:
+        thickness = OURS_THICKNESS if loop == OURS else 1.0
+        ratios = [results.rows[row].to_best(loop) or 0 for row in rows]
+        axes.barh(
+            [top + offset + thickness / 2 for top in tops],
+            [min(ratio, FARTHEST) for ratio in ratios],
+            height=thickness * 0.94,
+            color=COLOURS[loop],
+            label=loop,
+            zorder=2,
+        )
+        if loop == OURS:
+            for row, top, ratio in zip(rows, tops, ratios, strict=True):
+                axes.text(
+                    min(max(ratio, results.rows[row].goal), FARTHEST) + 0.05,
+                    top + thickness / 2,
+                    f"{ratio:.2f}",
+                    va="center",
+                    fontsize=8,
+                    color=COLOURS[loop],
+                    weight="bold",
+                    zorder=4,
+                )
+        offset += thickness
+    axes.plot(
+        [min(results.rows[row].goal, FARTHEST) for row in rows],
+        [top + OURS_THICKNESS / 2 for top in tops],
+        "|",
+        color=INK,
+        markersize=7,
+        markeredgewidth=1.4,
+        label="goal",
+        zorder=3,
+    )
+    centres = [top + (offset / 2) for top in tops]
+    axes.set_yticks(centres, [_wrapped(row) for row in rows], fontsize=8.5, color=INK)
+    axes.set_xlim(0, FARTHEST + 0.25)
+    axes.set_xticks([0, 0.5, 1, 1.5, 2, 2.5], ["0", "", "1×", "", "2×", ""], fontsize=8.5)
+    axes.grid(axis="x", color=PALE, linewidth=0.8, zorder=0)
+    axes.axvline(1, color="#8f8b80", linewidth=1, zorder=1)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _wrapped(row: str) -> str:
+    """A long name in two lines, parted at its first comma."""
+    return row.replace(", ", ",\n", 1) if len(row) > 22 else row
+
+
+if __name__ == "__main__":
+    draw(Results.read(Path(sys.argv[1])), Path(sys.argv[2]))

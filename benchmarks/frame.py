@@ -1,10 +1,11 @@
 """What a row of the benchmark is, and the registry that the files in rows/ fill.
 
-A row is one of two kinds:
+A row is one of three kinds:
 
-- @measured: a function that uses a loop for a while, in a process of its own, and answers with a rate;
+- @measured: a function that uses a loop for a while, in a process of its own, and answers with a value;
+- @launched: the same for what comes before there is a loop: it gets the loop factory's name;
 - @served: a function that serves on a loop until its process is ended, while a program of clients/, in
-  another process on another core, loads it and prints the rate.
+  another process on another core, loads it and prints the value.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ CORES = "BENCHMARK_CORES"
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 Measurement = Callable[[asyncio.AbstractEventLoop, float], float]
+Launch = Callable[[str, float], float]
 Address = int | str
 Announcer = Callable[[Address], None]
 Service = Callable[[LoopFactory, Announcer], None]
@@ -32,11 +34,17 @@ Service = Callable[[LoopFactory, Announcer], None]
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table; measure or serve says how it comes about."""
+    """One row of the table; measure, launch or serve says how its value comes about.
+
+    The goal is how many times as good as the best other loop zloop means to be.
+    """
 
     name: str
     unit: str
+    goal: float = 1.0
+    less_is_better: bool = False
     measure: Measurement | None = None
+    launch: Launch | None = None
     serve: Service | None = None
     client: tuple[str, ...] = ()
 
@@ -49,21 +57,37 @@ class Row:
 ROWS: dict[str, Row] = {}
 
 
-def measured(name: str, *, unit: str) -> Callable[[Measurement], Measurement]:
-    """Registers a function that answers with a rate after about the given seconds."""
+def measured(
+    name: str, *, unit: str, goal: float = 1.0, less_is_better: bool = False
+) -> Callable[[Measurement], Measurement]:
+    """Registers a function that answers with a value after about the given seconds."""
 
     def register(measure: Measurement) -> Measurement:
-        ROWS[name] = Row(name, unit, measure=measure)
+        ROWS[name] = Row(name, unit, goal, less_is_better, measure=measure)
         return measure
 
     return register
 
 
-def served(name: str, *, unit: str, client: tuple[str, ...]) -> Callable[[Service], Service]:
+def launched(
+    name: str, *, unit: str, goal: float = 1.0, less_is_better: bool = False
+) -> Callable[[Launch], Launch]:
+    """Registers a function that answers for a factory's name, such as zloop:new_event_loop."""
+
+    def register(launch: Launch) -> Launch:
+        ROWS[name] = Row(name, unit, goal, less_is_better, launch=launch)
+        return launch
+
+    return register
+
+
+def served(
+    name: str, *, unit: str, client: tuple[str, ...], goal: float = 1.0
+) -> Callable[[Service], Service]:
     """Registers a function that serves, with the client program that loads it."""
 
     def register(serve: Service) -> Service:
-        ROWS[name] = Row(name, unit, serve=serve, client=client)
+        ROWS[name] = Row(name, unit, goal, serve=serve, client=client)
         return serve
 
     return register
@@ -77,6 +101,13 @@ def load_rows() -> dict[str, Row]:
     for name in (*order, *sorted(found - set(order))):
         importlib.import_module(f"rows.{name}")
     return ROWS
+
+
+def find_factory(name: str) -> LoopFactory:
+    """The loop factory that a name such as zloop:new_event_loop means."""
+    module, _, attribute = name.partition(":")
+    factory: LoopFactory = getattr(importlib.import_module(module), attribute)
+    return factory
 
 
 def rate_of(batch: Callable[[], int], seconds: float) -> float:

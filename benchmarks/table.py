@@ -1,129 +1,113 @@
-"""The measurements, and the table and the file that they make."""
+"""The results as tables: of plain text for a terminal, of Markdown for the documents."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import statistics
-import sys
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
-OURS = "zloop"
+from results import OURS, Results, RowResult
+
+NOTHING = "–"
 
 
-@dataclass
-class Table:
-    """What each loop reached in each row, round by round."""
-
-    units: dict[str, str] = field(default_factory=dict)
-    rates: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    loops: tuple[str, ...] = ()
-
-    def add(self, row: str, unit: str, loop: str, rate: float) -> None:
-        """Adds one measurement."""
-        self.units[row] = unit
-        self.rates.setdefault(row, {}).setdefault(loop, []).append(rate)
-
-    def median(self, row: str, loop: str) -> float | None:
-        """The median of a loop's rounds, or None if it could not run the row."""
-        rates = self.rates.get(row, {}).get(loop)
-        return statistics.median(rates) if rates else None
-
-    def spread(self, row: str, loop: str) -> float:
-        """Half the distance from the slowest to the fastest round, as a part of the median."""
-        rates = self.rates[row][loop]
-        return (max(rates) - min(rates)) / 2 / statistics.median(rates)
-
-    def ratio(self, row: str) -> float | None:
-        """zloop's median by the best median of the others."""
-        ours = self.median(row, OURS)
-        others = [self.median(row, loop) for loop in self.loops if loop != OURS]
-        best = max((rate for rate in others if rate is not None), default=None)
-        return ours / best if ours is not None and best else None
-
-    def __str__(self) -> str:
-        head = ["row", *self.loops, f"{OURS}/best"]
-        lines = [[row, *self._cells(row)] for row in self.rates]
-        widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
-        rule = ["-" * width for width in widths]
-        return "\n".join(
-            "| "
-            + " | ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            )
-            + " |"
-            for line in [head, rule, *lines]
+def plain_table(results: Results) -> str:
+    """A line a row: median (slowest to fastest round) of each loop, and zloop's ratio to the best other."""
+    head = ["row", "unit", *results.loops, f"{OURS}/best", "goal", "best other"]
+    lines = [
+        [
+            name,
+            row.unit,
+            *(_with_spread(row, loop, " ({})") for loop in results.loops),
+            *_verdict(row),
+        ]
+        for name, row in results.rows.items()
+    ]
+    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-
-    def _cells(self, row: str) -> list[str]:
-        cells = []
-        for loop in self.loops:
-            median = self.median(row, loop)
-            cells.append(
-                "–" if median is None else f"{_short(median)} ±{self.spread(row, loop):.0%}"
-            )
-        ratio = self.ratio(row)
-        return [*cells, "–" if ratio is None else f"{ratio:.2f}"]
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything that was measured, and on what."""
-        rows = {
-            row: {
-                "unit": self.units[row],
-                "ratio": self.ratio(row),
-                "loops": {
-                    loop: {"median": statistics.median(rates), "rounds": rates}
-                    for loop, rates in by_loop.items()
-                },
-            }
-            for row, by_loop in self.rates.items()
-        }
-        return {"machine": machine(), "versions": _versions(self.loops), "rows": rows}
-
-    def write(self, path: Path) -> None:
-        """Writes it as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(), indent=2) + "\n")
+        + " |"
+        for line in [head, rule, *lines]
+    )
 
 
-def machine() -> dict[str, str | int]:
-    """What the rows ran on."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "system": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
+def full_markdown(results: Results) -> str:
+    """Every loop's median with its spread below it."""
+    head = ["row", *results.loops, f"{OURS}/best", "goal", "best other"]
+    lines = (
+        [
+            f"{name}, {row.unit}",
+            *(_with_spread(row, loop, "<br><sub>{}</sub>") for loop in results.loops),
+            *_verdict(row),
+        ]
+        for name, row in results.rows.items()
+    )
+    return _markdown(head, lines)
 
 
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.machine()
+def short_markdown(results: Results) -> str:
+    """zloop beside the best other loop of each row."""
+    head = ["row", OURS, "best other", "ratio", "goal"]
+    lines = []
+    for name, row in results.rows.items():
+        best = row.best_other()
+        other = f"{short(row.median(best))} ({best})" if best else NOTHING
+        ratio, goal, _ = _verdict(row)
+        lines.append([f"{name}, {row.unit}", short(row.median(OURS)), other, ratio, goal])
+    return _markdown(head, lines)
 
 
-def _versions(loops: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for name in (*loops, "uvicorn"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = sys.version.split()[0]
-    return found
+def below_goal(results: Results) -> list[str]:
+    """The rows in which zloop does not reach its goal."""
+    ratios = {name: row.to_best(OURS) for name, row in results.rows.items()}
+    return [
+        name
+        for name, ratio in ratios.items()
+        if ratio is not None and round(ratio, 2) < results.rows[name].goal
+    ]
 
 
-def _short(rate: float) -> str:
+def short(value: float | None) -> str:
     """Such as 2.41M, 68.2k or 1.06."""
+    if value is None:
+        return NOTHING
+    factor, letter = _scale(value)
+    return f"{_three_digits(value / factor)}{letter}"
+
+
+def _scale(value: float) -> tuple[float, str]:
     for factor, letter in ((1e6, "M"), (1e3, "k")):
-        if rate >= factor:
-            return f"{rate / factor:.3g}{letter}"
-    return f"{rate:.3g}"
+        if value >= factor:
+            return factor, letter
+    return 1, ""
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def _with_spread(row: RowResult, loop: str, form: str) -> str:
+    """The median, then in some form the lowest and the highest of several values in its scale."""
+    median = row.median(loop)
+    if median is None or len(row.values[loop]) == 1:
+        return short(median)
+    factor, _ = _scale(median)
+    low, high = (_three_digits(choose(row.values[loop]) / factor) for choose in (min, max))
+    return f"{short(median)}{form.format(f'{low}…{high}')}"
+
+
+def _verdict(row: RowResult) -> tuple[str, str, str]:
+    ratio = row.to_best(OURS)
+    return (
+        NOTHING if ratio is None else f"{ratio:.2f}",
+        f"{row.goal:.1f}",
+        row.best_other() or NOTHING,
+    )
+
+
+def _markdown(head: list[str], lines: Iterable[list[str]]) -> str:
+    rule = ["---", *(["---:"] * (len(head) - 1))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])

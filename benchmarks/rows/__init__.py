@@ -14,4 +14,6 @@ ORDER = (
     "names",
     "processes",
     "http",
+    "memory",
+    "startup",
 )

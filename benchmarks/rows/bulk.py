@@ -32,12 +32,12 @@ class Source(asyncio.Protocol):
             self._transport.write(CHUNK)  # type: ignore[attr-defined]
 
 
-@served("bulk received", unit="GB/s", client=("bulk.py", "send"))
+@served("bulk received", unit="GB/s", goal=1.1, client=("bulk.py", "send"))
 def bulk_received(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, lambda loop: _start(loop, asyncio.Protocol))
 
 
-@served("bulk sent", unit="GB/s", client=("bulk.py", "receive"))
+@served("bulk sent", unit="GB/s", goal=1.1, client=("bulk.py", "receive"))
 def bulk_sent(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, lambda loop: _start(loop, Source))
 

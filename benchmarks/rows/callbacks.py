@@ -14,7 +14,7 @@ def _nothing(*arguments: object) -> None:
     pass
 
 
-@measured("call_soon", unit="callbacks/s")
+@measured("call_soon", unit="callbacks/s", goal=2.0)
 def call_soon(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     def batch() -> int:
         for _ in range(BATCH):
@@ -26,7 +26,7 @@ def call_soon(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     return rate_of(batch, seconds)
 
 
-@measured("call_soon, 3 arguments", unit="callbacks/s")
+@measured("call_soon, 3 arguments", unit="callbacks/s", goal=2.0)
 def call_soon_with_arguments(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     def batch() -> int:
         for number in range(BATCH):
@@ -38,7 +38,7 @@ def call_soon_with_arguments(loop: asyncio.AbstractEventLoop, seconds: float) ->
     return rate_of(batch, seconds)
 
 
-@measured("chained", unit="callbacks/s")
+@measured("chained", unit="callbacks/s", goal=1.1)
 def chained(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     def batch() -> int:
         left = BATCH
@@ -58,7 +58,7 @@ def chained(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     return rate_of(batch, seconds)
 
 
-@measured("call_soon_threadsafe", unit="callbacks/s")
+@measured("call_soon_threadsafe", unit="callbacks/s", goal=1.1)
 def call_soon_threadsafe(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     def from_thread() -> None:
         for _ in range(BATCH):

@@ -13,7 +13,7 @@ from frame import CLIENTS, Announcer, LoopFactory, measured, rate_of, run_servic
 BATCH = 200
 
 
-@measured("connects", unit="connections/s")
+@measured("connects", unit="connections/s", goal=1.2)
 def connects(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     async def connect(port: int) -> None:
         for _ in range(BATCH):

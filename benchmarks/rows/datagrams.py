@@ -17,7 +17,7 @@ class Echo(asyncio.DatagramProtocol):
         self._send(data, address)
 
 
-@served("UDP echo 1 KiB", unit="datagrams/s", client=("datagram_echo.py", "1024", "16"))
+@served("UDP echo 1 KiB", unit="datagrams/s", goal=1.1, client=("datagram_echo.py", "1024", "16"))
 def udp_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> int:
         transport, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""HTTP served by uvicorn, loaded by wrk."""
+"""HTTP served by uvicorn and by aiohttp, loaded by wrk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from frame import Announcer, LoopFactory, served
+from frame import Announcer, LoopFactory, run_service, served
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -27,17 +27,17 @@ def _answering(body: bytes) -> App:
     return app
 
 
-@served("uvicorn plaintext", unit="requests/s", client=("http_load.py", "64"))
+@served("uvicorn plaintext", unit="requests/s", goal=1.1, client=("http_load.py", "64"))
 def uvicorn_plaintext(factory: LoopFactory, announce: Announcer) -> None:
     serve_by_uvicorn(_answering(b"Hello, world!"), factory, announce)
 
 
-@served("uvicorn 10 KiB", unit="requests/s", client=("http_load.py", "64"))
+@served("uvicorn 10 KiB", unit="requests/s", goal=1.1, client=("http_load.py", "64"))
 def uvicorn_ten_kib(factory: LoopFactory, announce: Announcer) -> None:
     serve_by_uvicorn(_answering(bytes(10 * 1024)), factory, announce)
 
 
-@served("FastAPI JSON", unit="requests/s", client=("http_load.py", "64"))
+@served("FastAPI JSON", unit="requests/s", goal=1.1, client=("http_load.py", "64"))
 def fastapi_json(factory: LoopFactory, announce: Announcer) -> None:
     from fastapi import FastAPI
 
@@ -47,6 +47,25 @@ def fastapi_json(factory: LoopFactory, announce: Announcer) -> None:
     app = FastAPI()
     app.add_api_route("/", hello)
     serve_by_uvicorn(app, factory, announce)
+
+
+@served("aiohttp server", unit="requests/s", goal=1.1, client=("http_load.py", "64"))
+def aiohttp_server(factory: LoopFactory, announce: Announcer) -> None:
+    from aiohttp import web
+
+    async def hello(request: web.Request) -> web.Response:
+        return web.Response(text="Hello, world!")
+
+    async def start(loop: asyncio.AbstractEventLoop) -> int:
+        app = web.Application()
+        app.router.add_get("/", hello)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+        port: int = runner.addresses[0][1]
+        return port
+
+    run_service(factory, announce, start)
 
 
 def serve_by_uvicorn(app: object, factory: LoopFactory, announce: Announcer) -> None:

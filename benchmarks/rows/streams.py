@@ -24,6 +24,6 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     return port
 
 
-@served("streams echo 1 KiB", unit="messages/s", client=("echo.py", str(SIZE), "1"))
+@served("streams echo 1 KiB", unit="messages/s", goal=1.2, client=("echo.py", str(SIZE), "1"))
 def streams_echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)

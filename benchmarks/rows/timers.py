@@ -13,7 +13,7 @@ def _nothing() -> None:
     pass
 
 
-@measured("timers cancelled", unit="timers/s")
+@measured("timers cancelled", unit="timers/s", goal=1.2)
 def timers_cancelled(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     def batch() -> int:
         timers = [loop.call_later(60 + number % 100, _nothing) for number in range(BATCH)]
@@ -26,7 +26,7 @@ def timers_cancelled(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     return rate_of(batch, seconds)
 
 
-@measured("timers fired", unit="timers/s")
+@measured("timers fired", unit="timers/s", goal=1.5)
 def timers_fired(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     def batch() -> int:
         for number in range(BATCH):

@@ -1,0 +1,151 @@
+"""What was measured: the values of each loop in each row, round by round, and on what."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+OURS = "zloop"
+
+# What the rows use beside the loops.
+PACKAGES = ("uvicorn", "httptools", "fastapi", "aiohttp")
+
+
+@dataclass
+class RowResult:
+    """The values that each loop reached in one row."""
+
+    unit: str
+    goal: float = 1.0
+    less_is_better: bool = False
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def median(self, loop: str) -> float | None:
+        """The median of a loop's rounds, or None if it could not run the row."""
+        values = self.values.get(loop)
+        return statistics.median(values) if values else None
+
+    def best_other(self) -> str | None:
+        """The loop with the best median among the others."""
+        others = {loop: self.median(loop) for loop in self.values if loop != OURS}
+        medians = {loop: median for loop, median in others.items() if median}
+        if not medians:
+            return None
+        choose = min if self.less_is_better else max
+        return choose(medians, key=lambda loop: medians[loop])
+
+    def to_best(self, loop: str) -> float | None:
+        """How many times as good as the best other loop one is: above 1 is better in every row."""
+        best = self.best_other()
+        median, reference = self.median(loop), self.median(best) if best else None
+        if not median or not reference:
+            return None
+        return reference / median if self.less_is_better else median / reference
+
+    def to_json(self) -> dict[str, Any]:
+        """The row, with what follows from its values."""
+        return {
+            "unit": self.unit,
+            "less_is_better": self.less_is_better,
+            "goal": self.goal,
+            "ratio": self.to_best(OURS),
+            "best_other": self.best_other(),
+            "loops": {
+                loop: {
+                    "median": statistics.median(values),
+                    "min": min(values),
+                    "max": max(values),
+                    "rounds": values,
+                }
+                for loop, values in self.values.items()
+            },
+        }
+
+
+@dataclass
+class Results:
+    """The rows, and the circumstances of the run."""
+
+    loops: tuple[str, ...]
+    about: dict[str, Any] = field(default_factory=dict)
+    rows: dict[str, RowResult] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that was measured, and on what."""
+        rows = {name: row.to_json() for name, row in self.rows.items()}
+        return {**self.about, "loops": self.loops, "rows": rows}
+
+    def write(self, path: Path) -> None:
+        """Writes it as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """Reads what write() wrote."""
+        about = json.loads(path.read_text())
+        loops, rows = tuple(about.pop("loops")), about.pop("rows")
+        return cls(loops, about, {name: _row_of(row) for name, row in rows.items()})
+
+
+def _row_of(row: dict[str, Any]) -> RowResult:
+    values = {loop: measured["rounds"] for loop, measured in row["loops"].items()}
+    return RowResult(row["unit"], row["goal"], row["less_is_better"], values)
+
+
+def circumstances(loops: tuple[str, ...], rounds: int, seconds: float) -> dict[str, Any]:
+    """When, on what and how the rows are about to run."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": _command(),
+        "rounds": rounds,
+        "seconds": seconds,
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count() or 1,
+            "virtual": "hypervisor" in _processor_fields().get("flags", "").split(),
+            "system": f"{platform.system()} {platform.release()}",
+            "load": round(os.getloadavg()[0], 2),
+        },
+        "versions": {
+            "Python": f"{platform.python_implementation()} {platform.python_version()}",
+            **{name: _version(name) for name in loops if name != "asyncio"},
+            **{name: _version(name) for name in PACKAGES},
+        },
+    }
+
+
+def _command() -> str:
+    """The make target that runs the same."""
+    arguments = ["--on", f"{sys.version_info.major}.{sys.version_info.minor}", *sys.argv[1:]]
+    words = [f"'{word}'" if set(word) & set(" ()*") else word for word in arguments]
+    return f'make bench ARGUMENTS="{" ".join(words)}"'
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    return _processor_fields().get("model name") or platform.machine()
+
+
+def _processor_fields() -> dict[str, str]:
+    """What Linux says about the first core."""
+    try:
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
