@@ -65,6 +65,13 @@ pub trait Clock {
     fn now(&self) -> Timestamp;
 }
 
+impl<C: Clock + ?Sized> Clock for Box<C> {
+    #[inline]
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
 /// The system's monotonic clock, with the epoch of Python's `time.monotonic()`.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct MonotonicClock;

@@ -55,8 +55,7 @@ impl<T> Inbox<T> {
         self.shared.waker.wake();
     }
 
-    /// Adds `item` without waking the loop: for its own thread, which is not waiting.
-    pub fn push_silently(&self, item: T) {
+    fn push_silently(&self, item: T) {
         let mut queue = self.lock();
         queue.push(item);
         self.shared.len.store(queue.len(), Ordering::SeqCst);

@@ -35,7 +35,8 @@
 //! - [`Waker`] ends a wait from any thread; [`Inbox`] is a queue with a waker.
 //! - [`Pacer`] decides at which turns to poll while there is work.
 //! - [`Clock`] tells the time: [`MonotonicClock`], or a [`ManualClock`] that a test drives.
-//! - [`EventLoop`] puts them together for programs that want callbacks and nothing else.
+//! - [`Schedule`] puts them together into turns, for tasks of any type; [`EventLoop`] is one for
+//!   programs that want callbacks and nothing else.
 //!
 //! # Example
 //!
@@ -65,10 +66,12 @@
 #![warn(missing_docs)]
 
 mod clock;
+mod error;
 mod inbox;
 mod interest;
 mod reactor;
 mod run;
+mod schedule;
 mod selector;
 mod sys;
 mod timer_lane;
@@ -79,10 +82,12 @@ mod wake_state;
 mod waker;
 
 pub use clock::{Clock, ManualClock, MonotonicClock, Timestamp};
+pub use error::{Error, Fault};
 pub use inbox::Inbox;
 pub use interest::{Interest, Readiness};
 pub use reactor::Reactor;
 pub use run::{EventLoop, Remote};
+pub use schedule::{Ready, Schedule};
 pub use selector::{Events, Selector};
 pub use sys::RawFd;
 pub use timers::{TimerHeap, TimerKey};

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::interest::Interest;
 use crate::selector::{Events, Selector};
 use crate::sys::{self, RawFd};
@@ -71,22 +72,19 @@ impl<S> Reactor<S> {
     ///
     /// # Errors
     ///
-    /// - [`io::ErrorKind::AlreadyExists`] if the descriptor is registered. A registration whose
-    ///   descriptor was closed is dropped and replaced instead, if it had an interest: of one
-    ///   without, the system cannot be asked whether it is alive.
-    /// - [`io::ErrorKind::InvalidInput`] for a negative number.
-    /// - What the system says: [`io::ErrorKind::PermissionDenied`] for a regular file.
-    pub fn register(&mut self, fd: RawFd, interest: Interest, source: S) -> io::Result<Token> {
-        let index = sys::table_index(fd)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a descriptor"))?;
+    /// - [`Error::AlreadyRegistered`]. A registration whose descriptor was closed is dropped and
+    ///   replaced instead, if it had an interest: of one without, the system cannot be asked
+    ///   whether it is alive.
+    /// - [`Error::NotADescriptor`] for a negative number.
+    /// - [`Error::System`] with what the system says: [`io::ErrorKind::PermissionDenied`] for a
+    ///   regular file.
+    pub fn register(&mut self, fd: RawFd, interest: Interest, source: S) -> Result<Token, Error> {
+        let index = sys::table_index(fd).ok_or(Error::NotADescriptor(fd))?;
         let existing = self.token_of(fd);
         if let Some(token) = existing
             && self.is_alive(fd, token)
         {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "the descriptor is registered already",
-            ));
+            return Err(Error::AlreadyRegistered(fd));
         }
         if let Some(token) = existing {
             tracing::debug!(
@@ -99,10 +97,10 @@ impl<S> Reactor<S> {
         let slot = self.free_slot()?;
         let token = Token::new(slot, self.slots[slot].generation);
         if !interest.is_empty()
-            && let Err(error) = self.selector.add(fd, token, interest)
+            && let Err(source) = self.selector.add(fd, token, interest)
         {
             self.free.push(slot as u32);
-            return Err(error);
+            return Err(Error::System { fd, source });
         }
         self.slots[slot].entry = Some(Entry {
             fd,
@@ -120,28 +118,27 @@ impl<S> Reactor<S> {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::NotFound`] for a stale token, else what the system says.
+    /// [`Error::Ended`] for a stale token, else [`Error::System`].
     #[inline]
-    pub fn set_interest(&mut self, token: Token, interest: Interest) -> io::Result<()> {
+    pub fn set_interest(&mut self, token: Token, interest: Interest) -> Result<(), Error> {
         let selector = &self.selector;
         let Some(entry) = entry_of(&mut self.slots, token) else {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "nothing is registered",
-            ));
+            return Err(Error::Ended);
         };
         if entry.interest == interest {
             return Ok(());
         }
         // The system reports hangups and errors even to those who asked for nothing, so a
         // registration without interest would wake a loop that cannot act on it, for ever.
-        if interest.is_empty() {
-            selector.delete(entry.fd)?;
+        let fd = entry.fd;
+        let changed = if interest.is_empty() {
+            selector.delete(fd)
         } else if entry.interest.is_empty() {
-            selector.add(entry.fd, token, interest)?;
+            selector.add(fd, token, interest)
         } else {
-            selector.modify(entry.fd, token, interest)?;
-        }
+            selector.modify(fd, token, interest)
+        };
+        changed.map_err(|source| Error::System { fd, source })?;
         entry.interest = interest;
         Ok(())
     }
@@ -217,13 +214,17 @@ impl<S> Reactor<S> {
         sources.into_iter()
     }
 
-    /// Waits as [`Selector::wait`] does, and drops events of registrations that have ended.
+    /// Waits as [`Selector::wait`] does, and drops events of registrations that have ended. A signal
+    /// ends the wait with no events.
     ///
     /// # Errors
     ///
-    /// As [`Selector::wait`].
+    /// What the system says, of which it is the only one: a reactor that was made can wait.
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        self.selector.wait(events, timeout)?;
+        match self.selector.wait(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            result => result?,
+        }
         events.retain(|token| self.entry(token).is_some());
         Ok(())
     }
@@ -253,16 +254,13 @@ impl<S> Reactor<S> {
         Some(entry)
     }
 
-    fn free_slot(&mut self) -> io::Result<usize> {
+    fn free_slot(&mut self) -> Result<usize, Error> {
         if let Some(slot) = self.free.pop() {
             return Ok(slot as usize);
         }
         let slot = self.slots.len();
         if slot >= Token::MAX_SLOTS {
-            return Err(io::Error::new(
-                io::ErrorKind::OutOfMemory,
-                "too many registrations",
-            ));
+            return Err(Error::Full);
         }
         self.slots.push(Slot {
             generation: 0,

@@ -1,28 +1,21 @@
 //! A small event loop over the parts, for programs that want callbacks and nothing else.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
 use crate::clock::{Clock, MonotonicClock, Timestamp};
+use crate::error::Error;
 use crate::inbox::Inbox;
 use crate::interest::{Interest, Readiness};
-use crate::reactor::Reactor;
-use crate::selector::Events;
+use crate::schedule::{Ready, Schedule};
 use crate::sys::RawFd;
-use crate::timers::{TimerHeap, TimerKey};
+use crate::timers::TimerKey;
 use crate::token::Token;
-use crate::turn::{Pacer, Poll};
 use crate::waker::Waker;
 
 type Callback<C> = Box<dyn FnOnce(&mut EventLoop<C>)>;
 type RemoteCallback<C> = Box<dyn FnOnce(&mut EventLoop<C>) + Send>;
 type Watcher<C> = Box<dyn FnMut(&mut EventLoop<C>, Token, Readiness)>;
-
-enum Ready<C: Clock> {
-    Callback(Callback<C>),
-    Readiness(Token, Readiness),
-}
 
 /// An event loop of one thread: callbacks, timers, and watched descriptors.
 ///
@@ -38,15 +31,8 @@ enum Ready<C: Clock> {
 /// # }
 /// ```
 pub struct EventLoop<C: Clock = MonotonicClock> {
-    clock: C,
     /// A watcher is out of its place while it runs.
-    reactor: Reactor<Option<Watcher<C>>>,
-    timers: TimerHeap<Callback<C>>,
-    ready: VecDeque<Ready<C>>,
-    inbox: Inbox<RemoteCallback<C>>,
-    arrived: Vec<RemoteCallback<C>>,
-    events: Events,
-    pacer: Pacer,
+    schedule: Schedule<Option<Watcher<C>>, Callback<C>, RemoteCallback<C>, C>,
     stopping: bool,
 }
 
@@ -68,29 +54,20 @@ impl<C: Clock> EventLoop<C> {
     ///
     /// When the system is out of descriptors.
     pub fn with_clock(clock: C) -> io::Result<Self> {
-        let reactor = Reactor::new()?;
-        let inbox = Inbox::new(reactor.waker());
         Ok(Self {
-            clock,
-            reactor,
-            timers: TimerHeap::new(),
-            ready: VecDeque::new(),
-            inbox,
-            arrived: Vec::new(),
-            events: Events::new(),
-            pacer: Pacer::default(),
+            schedule: Schedule::new(clock)?,
             stopping: false,
         })
     }
 
     /// The loop's time.
     pub fn time(&self) -> Timestamp {
-        self.clock.now()
+        self.schedule.time()
     }
 
     /// Runs `callback` in the next turn, behind what is ready.
     pub fn call_soon(&mut self, callback: impl FnOnce(&mut Self) + 'static) {
-        self.ready.push_back(Ready::Callback(Box::new(callback)));
+        self.schedule.push(Box::new(callback));
     }
 
     /// Runs `callback` when `delay` has passed.
@@ -108,12 +85,12 @@ impl<C: Clock> EventLoop<C> {
         deadline: Timestamp,
         callback: impl FnOnce(&mut Self) + 'static,
     ) -> TimerKey {
-        self.timers.insert(deadline, Box::new(callback))
+        self.schedule.insert(deadline, Box::new(callback))
     }
 
     /// Cancels a timer; false if it ran or was cancelled before.
     pub fn cancel(&mut self, timer: TimerKey) -> bool {
-        self.timers.remove(timer).is_some()
+        self.schedule.remove(timer).is_some()
     }
 
     /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names. The
@@ -127,8 +104,9 @@ impl<C: Clock> EventLoop<C> {
         fd: RawFd,
         interest: Interest,
         watcher: impl FnMut(&mut Self, Token, Readiness) + 'static,
-    ) -> io::Result<Token> {
-        self.reactor.register(fd, interest, Some(Box::new(watcher)))
+    ) -> Result<Token, Error> {
+        let reactor = self.schedule.reactor_mut();
+        reactor.register(fd, interest, Some(Box::new(watcher)))
     }
 
     /// Changes what a watcher is called for.
@@ -136,19 +114,19 @@ impl<C: Clock> EventLoop<C> {
     /// # Errors
     ///
     /// As [`Reactor::set_interest`].
-    pub fn set_interest(&mut self, token: Token, interest: Interest) -> io::Result<()> {
-        self.reactor.set_interest(token, interest)
+    pub fn set_interest(&mut self, token: Token, interest: Interest) -> Result<(), Error> {
+        self.schedule.reactor_mut().set_interest(token, interest)
     }
 
     /// Ends a watch; false if it had ended. A watcher may end its own.
     pub fn unwatch(&mut self, token: Token) -> bool {
-        self.reactor.deregister(token).is_some()
+        self.schedule.reactor_mut().deregister(token).is_some()
     }
 
     /// A handle for other threads.
     pub fn remote(&self) -> Remote<C> {
         Remote {
-            inbox: self.inbox.clone(),
+            inbox: self.schedule.inbox().clone(),
         }
     }
 
@@ -163,9 +141,9 @@ impl<C: Clock> EventLoop<C> {
     ///
     /// What the system says of a wait. A wait that a signal interrupts goes on.
     pub fn run(&mut self) -> io::Result<()> {
-        self.pacer.restart();
+        self.schedule.restart();
         loop {
-            self.turn(true)?;
+            self.turn(None)?;
             if std::mem::take(&mut self.stopping) {
                 return Ok(());
             }
@@ -179,9 +157,9 @@ impl<C: Clock> EventLoop<C> {
     ///
     /// As [`run`](Self::run).
     pub fn run_pending(&mut self) -> io::Result<()> {
-        self.pacer.restart();
+        self.schedule.restart();
         loop {
-            let ran = self.turn(false)?;
+            let ran = self.turn(Some(Duration::ZERO))?;
             if std::mem::take(&mut self.stopping) || ran == 0 {
                 return Ok(());
             }
@@ -189,59 +167,30 @@ impl<C: Clock> EventLoop<C> {
     }
 
     /// One turn; returns how many callbacks ran.
-    fn turn(&mut self, may_block: bool) -> io::Result<usize> {
-        self.poll(may_block)?;
-        self.inbox.swap(&mut self.arrived);
-        let arrived = self
-            .arrived
-            .drain(..)
-            .map(|callback| Ready::Callback(callback));
-        self.ready.extend(arrived);
-        let now = self.clock.now();
-        while let Some(callback) = self.timers.pop_due(now) {
-            self.ready.push_back(Ready::Callback(callback));
-        }
-        let batch = self.ready.len();
+    fn turn(&mut self, longest: Option<Duration>) -> io::Result<usize> {
+        let batch = self.schedule.start_turn(longest, self.stopping)?;
         for _ in 0..batch {
-            match self.ready.pop_front() {
-                Some(Ready::Callback(callback)) => callback(self),
-                Some(Ready::Readiness(token, readiness)) => self.call_watcher(token, readiness),
+            match self.schedule.pop() {
+                Some(Ready::Task(callback)) => callback(self),
+                Some(Ready::Remote(callback)) => callback(self),
+                Some(Ready::Event(token, readiness)) => self.call_watcher(token, readiness),
                 None => break,
             }
         }
         Ok(batch)
     }
 
-    fn poll(&mut self, may_block: bool) -> io::Result<()> {
-        let ready = !self.ready.is_empty() || !self.inbox.is_empty();
-        let deadline = self.timers.next_deadline();
-        let timeout = match self
-            .pacer
-            .plan(ready, self.stopping, deadline, self.clock.now())
-        {
-            Poll::Skip => return Ok(()),
-            Poll::Wait(timeout) if may_block => timeout,
-            Poll::Now | Poll::Wait(_) => Some(Duration::ZERO),
-        };
-        let inbox = &self.inbox;
-        let selector = self.reactor.selector();
-        match selector.wait_unless(&mut self.events, timeout, || !inbox.is_empty()) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        let events = self.events.iter();
-        self.ready
-            .extend(events.map(|(token, readiness)| Ready::Readiness(token, readiness)));
-        Ok(())
-    }
-
     fn call_watcher(&mut self, token: Token, readiness: Readiness) {
-        let Some(mut watcher) = self.reactor.source_mut(token).and_then(Option::take) else {
+        let Some(mut watcher) = self
+            .schedule
+            .reactor_mut()
+            .source_mut(token)
+            .and_then(Option::take)
+        else {
             return;
         };
         watcher(self, token, readiness);
-        if let Some(place) = self.reactor.source_mut(token) {
+        if let Some(place) = self.schedule.reactor_mut().source_mut(token) {
             *place = Some(watcher);
         }
     }
@@ -251,9 +200,9 @@ impl<C: Clock> std::fmt::Debug for EventLoop<C> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("EventLoop")
-            .field("ready", &self.ready.len())
-            .field("timers", &self.timers.len())
-            .field("watched", &self.reactor.len())
+            .field("ready", &self.schedule.ready_count())
+            .field("timers", &self.schedule.timers().len())
+            .field("watched", &self.schedule.reactor().len())
             .finish_non_exhaustive()
     }
 }

@@ -44,10 +44,7 @@ impl Server {
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::new();
         loop {
-            match self.reactor.poll(&mut events, None) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result?,
-            }
+            self.reactor.poll(&mut events, None)?;
             for (token, readiness) in events.iter() {
                 self.handle(token, readiness)?;
             }
@@ -69,9 +66,11 @@ impl Server {
                 if result.is_err() || is_over {
                     self.reactor.deregister(token);
                     // There is a descriptor again for those that wait.
-                    return self.reactor.set_interest(self.listener, Interest::READABLE);
+                    return Ok(self
+                        .reactor
+                        .set_interest(self.listener, Interest::READABLE)?);
                 }
-                self.reactor.set_interest(token, interest)
+                Ok(self.reactor.set_interest(token, interest)?)
             }
         }
     }
@@ -91,7 +90,7 @@ impl Server {
             // listener is left alone until another one ends.
             Err(error) if self.reactor.len() > 1 => {
                 eprintln!("cannot accept: {error}");
-                self.reactor.set_interest(self.listener, Interest::NONE)
+                Ok(self.reactor.set_interest(self.listener, Interest::NONE)?)
             }
             Err(error) => Err(error),
         }
@@ -102,7 +101,7 @@ impl Server {
 fn serve(stream: &mut Stream<Vec<u8>>, readiness: Readiness, buffer: &mut [u8]) -> io::Result<()> {
     if readiness.is_readable() && stream.is_reading() {
         match stream.read(buffer)? {
-            ReadOutcome::Data(count) => stream.write(buffer[..count].to_vec()),
+            ReadOutcome::Data(count) => stream.write(buffer[..count].to_vec())?,
             ReadOutcome::End => stream.close(),
             ReadOutcome::Blocked => {}
         }
@@ -112,7 +111,7 @@ fn serve(stream: &mut Stream<Vec<u8>>, readiness: Readiness, buffer: &mut [u8]) 
     }
     match stream.flow() {
         Some(FlowEvent::PauseWriting) => stream.pause_reading(),
-        Some(FlowEvent::ResumeWriting) => stream.start_reading(),
+        Some(FlowEvent::ResumeWriting) => stream.resume_reading(),
         None => {}
     }
     Ok(())

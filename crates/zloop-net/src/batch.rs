@@ -13,11 +13,11 @@ pub const MAX_BATCH: usize = 32;
 /// Room for a batch of incoming datagrams, used again and again.
 ///
 /// ```
-/// use zloop_net::{tcp, udp};
+/// use zloop_net::udp;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let server = udp::bind("127.0.0.1:0".parse().expect("an address"), &Default::default())?;
-/// let client = udp::connect(tcp::local_address(&server)?, None)?;
+/// let client = udp::connect(udp::local_address(&server)?, None)?;
 /// let outgoing = [b"one", b"two"].map(|bytes| udp::Outgoing { bytes, peer: None });
 /// assert_eq!(udp::send_batch(&client, &outgoing)?, 2);
 ///

@@ -37,8 +37,8 @@
 //! let mut near = Stream::new(Descriptor::Owned(near.into()));
 //! let mut far = Stream::<Vec<u8>>::new(Descriptor::Owned(far.into()));
 //!
-//! near.write(b"hello, ".to_vec());
-//! near.write(b"world".to_vec());
+//! near.write(b"hello, ".to_vec())?;
+//! near.write(b"world".to_vec())?;
 //! assert_eq!(near.flush()?, FlushOutcome::Flushed);
 //!
 //! let mut buffer = [0; 64];
@@ -58,6 +58,8 @@ mod buffer;
 mod connect;
 mod datagram_queue;
 mod descriptor;
+mod driver;
+mod fault;
 mod flow;
 pub mod pipe;
 mod stream;
@@ -72,5 +74,7 @@ pub use buffer::WriteBuffer;
 pub use connect::Connecting;
 pub use datagram_queue::DatagramQueue;
 pub use descriptor::Descriptor;
+pub use driver::{Driver, Error, Handler, Remote};
+pub use fault::Fault;
 pub use flow::{FlowEvent, WriteLimits};
-pub use stream::{FlushOutcome, ReadOutcome, Stream};
+pub use stream::{FlushOutcome, NotWritable, ReadOutcome, Stream};

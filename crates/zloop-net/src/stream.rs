@@ -35,6 +35,17 @@ pub enum FlushOutcome {
     Blocked,
 }
 
+/// What was written is lost: the stream is closed, or its end was written already.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the stream takes no more data")]
+pub struct NotWritable;
+
+impl From<NotWritable> for io::Error {
+    fn from(error: NotWritable) -> Self {
+        Self::new(io::ErrorKind::BrokenPipe, error)
+    }
+}
+
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Reading {
     Active,
@@ -150,7 +161,7 @@ impl<C: AsRef<[u8]>> Stream<C> {
 
     /// Goes on reading after a pause; nothing after the end, or after [`close`](Self::close).
     #[inline]
-    pub fn start_reading(&mut self) {
+    pub fn resume_reading(&mut self) {
         if self.reading == Reading::Paused {
             self.reading = Reading::Active;
         }
@@ -171,13 +182,19 @@ impl<C: AsRef<[u8]>> Stream<C> {
         self.reading == Reading::Active
     }
 
-    /// Puts a chunk into the buffer and sends nothing. An empty chunk is dropped, and so is any
-    /// after [`write_eof`](Self::write_eof) or when the stream is closed.
+    /// Puts a chunk into the buffer and sends nothing. An empty chunk is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`NotWritable`] after [`write_eof`](Self::write_eof) and when the stream is closed: the
+    /// chunk is lost.
     #[inline]
-    pub fn write(&mut self, chunk: C) {
-        if self.writing == Writing::Open && self.life != Life::Closed {
-            self.buffer.push(chunk);
+    pub fn write(&mut self, chunk: C) -> Result<(), NotWritable> {
+        if self.writing != Writing::Open || self.life == Life::Closed {
+            return Err(NotWritable);
         }
+        self.buffer.push(chunk);
+        Ok(())
     }
 
     /// Sends what is buffered: up to 64 chunks with each system call, until nothing is left or the

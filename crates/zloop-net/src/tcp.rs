@@ -103,7 +103,7 @@ pub fn set_nodelay(socket: &impl AsRawFd, nodelay: bool) -> io::Result<()> {
     SockRef::from(&sys::borrow(socket.as_raw_fd())).set_tcp_nodelay(nodelay)
 }
 
-/// The address of this end.
+/// The address of this end of a TCP or UDP socket.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub fn local_address(socket: &impl AsRawFd) -> io::Result<SocketAddr> {
         .ok_or_else(no_ip_address)
 }
 
-/// The address of the other end.
+/// The address of the other end of a TCP or UDP socket.
 ///
 /// # Errors
 ///

@@ -9,6 +9,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::address::PeerAddress;
 use crate::sys;
 
+pub use crate::tcp::{local_address, peer_address};
+
 pub use crate::batch::{Incoming, MAX_BATCH, Outgoing, ReceiveBatch, send_batch};
 
 /// How to bind.
@@ -68,16 +70,16 @@ pub fn connect(peer: SocketAddr, local: Option<SocketAddr>) -> io::Result<OwnedF
 /// Takes one datagram. What `buffer` has no room for is lost.
 ///
 /// ```
-/// use zloop_net::{tcp, udp};
+/// use zloop_net::udp;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let server = udp::bind("127.0.0.1:0".parse().expect("an address"), &Default::default())?;
-/// let client = udp::connect(tcp::local_address(&server)?, None)?;
+/// let client = udp::connect(udp::local_address(&server)?, None)?;
 /// udp::send(&client, b"ping")?;
 /// let mut buffer = [0; 64];
 /// let (count, peer) = udp::recv_from(&server, &mut buffer)?;
 /// assert_eq!(&buffer[..count], b"ping");
-/// assert_eq!(peer.ip(), Some(tcp::local_address(&client)?));
+/// assert_eq!(peer.ip(), Some(udp::local_address(&client)?));
 /// # Ok(())
 /// # }
 /// ```

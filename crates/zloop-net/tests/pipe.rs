@@ -24,10 +24,10 @@ fn bytes_go_through_and_the_end_is_seen() {
         reader.read(&mut buffer).expect("a read"),
         ReadOutcome::Blocked
     );
-    writer.write(b"one");
+    writer.write(b"one").expect("a write");
     assert_eq!(writer.flush().expect("a flush"), FlushOutcome::Flushed);
-    writer.write(b", two");
-    writer.write(b", three");
+    writer.write(b", two").expect("a write");
+    writer.write(b", three").expect("a write");
     assert_eq!(writer.flush().expect("a flush"), FlushOutcome::Flushed);
     assert_eq!(
         reader.read(&mut buffer).expect("a read"),
@@ -50,7 +50,7 @@ fn a_full_pipe_blocks_and_a_closed_one_breaks() {
 
     let (reader, mut writer) = streams();
     while writer.flush().expect("a flush") == FlushOutcome::Flushed {
-        writer.write(&MUCH);
+        writer.write(&MUCH).expect("a write");
     }
     assert!(writer.interest().contains(Interest::WRITABLE));
     drop(reader);

@@ -7,7 +7,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use zloop_core::{Events, Interest, Reactor};
-use zloop_net::{Descriptor, FlowEvent, FlushOutcome, ReadOutcome, Stream, WriteLimits};
+use zloop_net::{
+    Descriptor, FlowEvent, FlushOutcome, NotWritable, ReadOutcome, Stream, WriteLimits,
+};
 
 type Bytes = Vec<u8>;
 
@@ -33,7 +35,7 @@ fn tcp_with_peer() -> (Stream<Bytes>, TcpStream) {
 fn fill(stream: &mut Stream<Bytes>) -> usize {
     let mut written = 0;
     while stream.flush().expect("a flush") == FlushOutcome::Flushed {
-        stream.write(vec![b'x'; 100_000]);
+        stream.write(vec![b'x'; 100_000]).expect("a write");
         written += 100_000;
     }
     written
@@ -51,9 +53,9 @@ fn wait_for(stream: &Stream<Bytes>, interest: Interest) {
 #[test]
 fn writing_only_buffers() {
     let (mut near, mut far) = with_peer();
-    near.write(b"hello".to_vec());
-    near.write(Vec::new());
-    near.write(b", world".to_vec());
+    near.write(b"hello".to_vec()).expect("a write");
+    near.write(Vec::new()).expect("a write");
+    near.write(b", world".to_vec()).expect("a write");
     assert_eq!(near.buffered(), 12);
     assert_eq!(near.interest(), Interest::READABLE);
     far.set_nonblocking(true).expect("a non-blocking socket");
@@ -71,7 +73,7 @@ fn more_chunks_than_one_call_takes_arrive_in_order() {
     let (mut near, mut far) = with_peer();
     let expected: Bytes = (0..200).collect();
     for byte in &expected {
-        near.write(vec![*byte]);
+        near.write(vec![*byte]).expect("a write");
     }
     assert_eq!(near.flush().expect("a flush"), FlushOutcome::Flushed);
     let mut received = [0; 200];
@@ -130,13 +132,13 @@ fn reading_tells_data_from_nothing_and_from_the_end() {
     assert_eq!(near.read(&mut buffer).expect("a read"), ReadOutcome::End);
     assert!(!near.is_reading());
     assert_eq!(near.interest(), Interest::NONE, "an end stays readable");
-    near.start_reading();
+    near.resume_reading();
     assert!(!near.is_reading(), "nothing comes after the end");
     assert_eq!(
         near.read_uninit(&mut uninit).expect("a read"),
         ReadOutcome::End
     );
-    near.write(b"still open".to_vec());
+    near.write(b"still open".to_vec()).expect("a write");
     near.flush().expect("a flush");
     far.read_exact(&mut [0; 10]).expect("a read");
 }
@@ -148,7 +150,7 @@ fn a_paused_stream_asks_for_nothing() {
     near.pause_reading();
     assert!(!near.is_reading());
     assert_eq!(near.interest(), Interest::NONE);
-    near.start_reading();
+    near.resume_reading();
     assert_eq!(near.interest(), Interest::READABLE);
 }
 
@@ -163,7 +165,7 @@ fn flow_events_come_once() {
     assert_eq!(near.write_limits(), limits);
     assert_eq!(near.flow(), None);
     fill(&mut near);
-    near.write(vec![0; limits.high + 1]);
+    near.write(vec![0; limits.high + 1]).expect("a write");
     assert_eq!(near.flow(), Some(FlowEvent::PauseWriting));
     assert_eq!(near.flow(), None);
     let reader = std::thread::spawn(move || {
@@ -191,9 +193,9 @@ fn a_low_limit_is_never_above_the_high_one() {
 #[test]
 fn eof_follows_what_was_written() {
     let (mut near, mut far) = with_peer();
-    near.write(b"last words".to_vec());
+    near.write(b"last words".to_vec()).expect("a write");
     near.write_eof();
-    near.write(b"too late".to_vec());
+    assert_eq!(near.write(b"too late".to_vec()), Err(NotWritable));
     assert!(near.is_eof_requested());
     assert!(!near.is_drained());
     assert_eq!(near.flush().expect("a flush"), FlushOutcome::Flushed);
@@ -236,7 +238,7 @@ fn closing_sends_what_is_left() {
         wait_for(&near, Interest::WRITABLE);
         near.flush().expect("a flush");
     }
-    near.write(b"too late".to_vec());
+    assert_eq!(near.write(b"too late".to_vec()), Err(NotWritable));
     assert_eq!(near.buffered(), 0);
     drop(near);
     assert_eq!(reader.join().expect("the reader"), written);
@@ -248,7 +250,7 @@ fn closing_with_nothing_left_is_done_at_once() {
     near.close();
     assert!(near.is_closing() && near.is_drained());
     assert_eq!(near.interest(), Interest::NONE);
-    near.start_reading();
+    near.resume_reading();
     assert!(!near.is_reading());
 }
 
@@ -273,7 +275,9 @@ fn a_broken_connection_is_an_error_and_no_signal() {
         vec![b"one".to_vec()],
         vec![b"one".to_vec(), b"two".to_vec()],
     ] {
-        chunk.into_iter().for_each(|chunk| near.write(chunk));
+        for chunk in chunk {
+            near.write(chunk).expect("a write");
+        }
         assert_eq!(
             near.flush().expect_err("an error").kind(),
             ErrorKind::BrokenPipe
@@ -286,7 +290,7 @@ fn a_broken_connection_is_an_error_and_no_signal() {
 #[test]
 fn a_reset_connection_is_an_error_of_reading() {
     let (mut near, mut far) = tcp_with_peer();
-    near.write(b"unread".to_vec());
+    near.write(b"unread".to_vec()).expect("a write");
     near.flush().expect("a flush");
     far.read_exact(&mut [0]).expect("a read");
     // Bytes that were not read make closing a reset.
@@ -322,7 +326,7 @@ fn an_urgent_byte_does_not_stay_readable() {
 fn a_borrowed_descriptor_stays_open() {
     let (near, mut far) = UnixStream::pair().expect("a pair");
     let mut borrowed = Stream::new(Descriptor::Borrowed(near.as_raw_fd()));
-    borrowed.write(b"borrowed".to_vec());
+    borrowed.write(b"borrowed".to_vec()).expect("a write");
     borrowed.flush().expect("a flush");
     assert!(matches!(
         borrowed.into_descriptor(),
@@ -341,7 +345,7 @@ fn a_released_descriptor_has_a_new_owner() {
     let owner = near.release_descriptor().expect("the stream owned it");
     assert_eq!(owner.as_raw_fd(), near.as_raw_fd());
     assert!(near.release_descriptor().is_none());
-    near.write(b"still connected".to_vec());
+    near.write(b"still connected".to_vec()).expect("a write");
     near.flush().expect("a flush");
     drop(near);
     far.read_exact(&mut [0; 15]).expect("a read");

@@ -4,6 +4,12 @@ use std::io;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
+use zloop_core::Error;
+
+/// The same for what a reactor refused.
+pub fn reactor_error(py: Python<'_>, error: Error) -> PyErr {
+    os_error(py, &error.into())
+}
 
 /// The `OSError` subclass that Python raises for the same errno, with its `errno` and `strerror`.
 pub fn os_error(py: Python<'_>, error: &io::Error) -> PyErr {

@@ -57,10 +57,7 @@ impl Server {
                 .timers
                 .next_deadline()
                 .map(|deadline| deadline.saturating_duration_since(MonotonicClock.now()));
-            match self.reactor.poll(&mut events, timeout) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result?,
-            }
+            self.reactor.poll(&mut events, timeout)?;
             for (token, readiness) in events.iter() {
                 match self.reactor.source(token) {
                     Some(Source::Listener(_)) => self.accept()?,
@@ -171,7 +168,7 @@ impl Client {
             }
         }
         if self.tls.wants_ciphertext() {
-            self.stream.start_reading();
+            self.stream.resume_reading();
         } else {
             self.stream.pause_reading();
         }
@@ -239,7 +236,8 @@ impl Client {
             let Some(ciphertext) = self.tls.take_ciphertext() else {
                 break;
             };
-            self.stream.write(ciphertext);
+            // Nobody ended this direction of the stream but who aborted it.
+            let _ = self.stream.write(ciphertext);
         }
     }
 }

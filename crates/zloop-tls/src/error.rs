@@ -23,20 +23,17 @@ pub enum Error<E: StdError + 'static> {
     #[error("the peer left before the TLS handshake was done")]
     HandshakeEnd,
 
-    /// The handshake was not done in time. The text is asyncio's.
-    #[error(
-        "SSL handshake is taking longer than {:?} seconds: aborting the connection",
-        .0.as_secs_f64()
-    )]
+    /// The handshake was not done in time.
+    #[error("the TLS handshake was not done within {0:?}")]
     HandshakeTimeout(Duration),
 
     /// Closing was not done in time: what was left could not be sent, or the peer's close_notify
-    /// did not come. The text is asyncio's.
-    #[error("SSL shutdown timed out")]
+    /// did not come.
+    #[error("the TLS connection could not be closed in time")]
     ShutdownTimeout,
 
     /// The peer kept on sending application data after our close_notify.
-    #[error("application data after close notify")]
+    #[error("the peer sent application data after our close_notify")]
     LateData,
 
     /// The transport failed.

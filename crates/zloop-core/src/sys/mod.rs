@@ -21,7 +21,7 @@ mod wait;
 
 pub(crate) use clock::monotonic_nanos;
 pub use registration::RawFd;
-pub(crate) use registration::{REPORTS_EXISTING, add, delete, modify, table_index};
+pub(crate) use registration::{REPORTS_EXISTING, add, delete, is_not_open, modify, table_index};
 pub(crate) use wait::{EventBuffer, Notifier, wait};
 
 /// What an event buffer holds at first.

@@ -23,6 +23,18 @@ pub(crate) fn table_index(fd: RawFd) -> Option<usize> {
     usize::try_from(fd).ok()
 }
 
+/// Whether the system says that a number is no open descriptor.
+#[cfg(unix)]
+pub(crate) fn is_not_open(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::BADF)
+}
+
+/// Whether the system says that a number is no open socket: `WSAENOTSOCK`.
+#[cfg(windows)]
+pub(crate) fn is_not_open(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(10038)
+}
+
 fn event(key: usize, interest: Interest) -> Event {
     Event::new(
         key,

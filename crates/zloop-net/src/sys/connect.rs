@@ -1,7 +1,7 @@
 //! Beginning a connection, and learning what became of it.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use socket2::{SockAddr, SockRef};
@@ -23,7 +23,7 @@ pub(crate) fn connect(fd: &OwnedFd, peer: &SockAddr) -> io::Result<bool> {
 }
 
 /// What became of a connection that was begun.
-pub(crate) fn connect_result(fd: &OwnedFd) -> io::Result<()> {
+pub(crate) fn connect_result(fd: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(fd);
     if let Some(error) = socket.take_error()? {
         return Err(error);

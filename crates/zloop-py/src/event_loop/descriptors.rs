@@ -1,6 +1,5 @@
 //! Descriptors: `add_reader` and its like, and what the registry knows of each one.
 
-use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
@@ -10,7 +9,7 @@ use pyo3::types::PyInt;
 use zloop_core::{Interest, Reactor, Token};
 
 use super::EventLoop;
-use crate::errors::os_error;
+use crate::errors::reactor_error;
 use crate::handles::Handle;
 use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
@@ -208,7 +207,7 @@ impl EventLoop {
         replaced.cancel();
         match registered {
             Ok(()) => Ok(handle.into_object()),
-            Err(error) => Err(os_error(py, &error)),
+            Err(error) => Err(reactor_error(py, error)),
         }
     }
 
@@ -276,7 +275,7 @@ fn set_watcher(
     fd: RawFd,
     side: Side,
     handle: Instance<Handle>,
-) -> (Replaced, io::Result<()>) {
+) -> (Replaced, Result<(), zloop_core::Error>) {
     let known = reactor.token_of(fd);
     if let Some(token) = known
         && let Some(Source::Watchers(watchers)) = reactor.source(token)

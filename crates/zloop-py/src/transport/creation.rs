@@ -11,7 +11,7 @@ use zloop_net::Descriptor;
 
 use super::stream_transport::{Parts, Peer};
 use super::{Listener, StreamTransport};
-use crate::errors::os_error;
+use crate::errors::reactor_error;
 use crate::event_loop::{EventLoop, Source};
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
@@ -139,7 +139,7 @@ fn start_accepting(
     let source = Source::Listener(listener.clone());
     match event_loop.with_reactor(|reactor| reactor.register(fd, Interest::READABLE, source)) {
         Some(Ok(token)) => listener.token.set(Some(token)),
-        Some(Err(error)) => return Err(os_error(py, &error)),
+        Some(Err(error)) => return Err(reactor_error(py, error)),
         None => {}
     }
     Ok(Object::none(py))

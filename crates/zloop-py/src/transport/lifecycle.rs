@@ -10,7 +10,7 @@ use zloop_core::{Interest, Readiness};
 use zloop_net::PeerAddress;
 
 use super::StreamTransport;
-use crate::errors::os_error;
+use crate::errors::reactor_error;
 use crate::event_loop::{Ready, Source, is_fatal};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
@@ -47,7 +47,7 @@ impl Instance<StreamTransport> {
         });
         match registered {
             Some(Ok(token)) => self.token.set(Some(token)),
-            Some(Err(error)) => return Err(os_error(py, &error)),
+            Some(Err(error)) => return Err(reactor_error(py, error)),
             None => self.event_loop.check_open()?,
         }
         if let Err(error) = self.attach_server(py) {
@@ -371,7 +371,7 @@ impl Instance<StreamTransport> {
             .event_loop
             .with_reactor(|reactor| reactor.set_interest(token, interest))
         {
-            Some(Err(error)) if !interest.is_empty() => Err(os_error(py, &error)),
+            Some(Err(error)) if !interest.is_empty() => Err(reactor_error(py, error)),
             _ => Ok(()),
         }
     }

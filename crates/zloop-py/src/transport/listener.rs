@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use zloop_core::{Interest, Token};
-use zloop_net::{Accepted, Descriptor};
+use zloop_net::{Accepted, Descriptor, Fault};
 
 use super::StreamTransport;
 use super::stream_transport::{Parts, Peer};
@@ -70,7 +70,7 @@ impl Listener {
             match zloop_net::accept(&self.fd) {
                 Ok(accepted) => self.welcome(event_loop, py, accepted)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if is_out_of_resources(&error) => {
+                Err(error) if Fault::of(&error) == Fault::Exhausted => {
                     return self.rest(event_loop, py, &error);
                 }
                 Err(error) => {
@@ -198,16 +198,4 @@ impl Listener {
             .call_method1("call_exception_handler", (report,))?;
         Ok(())
     }
-}
-
-/// Whether accepting failed because the process or the system is full.
-fn is_out_of_resources(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOMEM: i32 = 12;
-    const ENOBUFS: i32 = 105;
-    matches!(
-        error.raw_os_error(),
-        Some(ENFILE | EMFILE | ENOMEM | ENOBUFS)
-    )
 }

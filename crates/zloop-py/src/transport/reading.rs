@@ -274,7 +274,7 @@ impl Instance<StreamTransport> {
     /// Has the selector tell of data, if data is wanted.
     pub(super) fn start_reading(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_reading() && self.started.get() && !self.read_ended.get() {
-            self.stream.borrow_mut().start_reading();
+            self.stream.borrow_mut().resume_reading();
             self.update_interest(py)?;
         }
         Ok(())

@@ -58,7 +58,8 @@ impl Instance<StreamTransport> {
         if self.lost_count.get() > 0 {
             return self.write_lost(py);
         }
-        self.stream.borrow_mut().write(chunk);
+        // A closed stream loses it, as asyncio's does.
+        let _ = self.stream.borrow_mut().write(chunk);
         self.after_write(py)
     }
 
@@ -277,7 +278,10 @@ fn writelines(
     }
     {
         let mut stream = transport.stream.borrow_mut();
-        chunks.into_iter().for_each(|chunk| stream.write(chunk));
+        for chunk in chunks {
+            // As above.
+            let _ = stream.write(chunk);
+        }
     }
     transport.after_write(py)?;
     Ok(Object::none(py))

@@ -68,10 +68,7 @@ use crate::{Error, Handshake, Session};
 ///
 /// connection.expire(Duration::from_secs(60));
 /// let Some(Event::Failed(error)) = connection.next_event() else { panic!("still waiting") };
-/// assert_eq!(
-///     error.to_string(),
-///     "SSL handshake is taking longer than 60.0 seconds: aborting the connection",
-/// );
+/// assert_eq!(error.to_string(), "the TLS handshake was not done within 60s");
 /// # Ok::<(), zloop_tls::SettingsError>(())
 /// ```
 #[derive(Debug)]

@@ -179,7 +179,7 @@ fn a_peer_that_never_answers_a_close_is_given_up_in_time() {
     pair.pass(Duration::from_millis(29_999));
     assert_eq!(pair.client.outcome(), None);
     pair.pass(Duration::from_millis(1));
-    let message = "SSL shutdown timed out".to_owned();
+    let message = "the TLS connection could not be closed in time".to_owned();
     assert_eq!(
         pair.client.outcome(),
         Some(&Note::Failed(Fault::Peer, message))

@@ -94,8 +94,7 @@ fn a_handshake_that_takes_too_long_fails_by_the_peers_fault() {
     pair.pass(Duration::from_millis(1));
     for node in [&pair.client, &pair.server] {
         assert!(matches!(node.error, Some(Error::HandshakeTimeout(_))));
-        let message =
-            "SSL handshake is taking longer than 1.5 seconds: aborting the connection".to_owned();
+        let message = "the TLS handshake was not done within 1.5s".to_owned();
         assert_eq!(node.notes, [Note::Failed(Fault::Peer, message)]);
         assert_eq!(node.connection.next_deadline(), None);
     }

@@ -5,11 +5,11 @@ use std::io;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use zloop_core::Interest;
+use zloop_core::{Error, Interest};
 use zloop_net::FlowEvent;
 
 use super::{EndpointTransport, Step};
-use crate::errors::os_error;
+use crate::errors::{os_error, reactor_error};
 use crate::event_loop::{Ready, Source, is_fatal};
 use crate::imports::imports;
 use crate::raw::context;
@@ -34,7 +34,7 @@ impl<T: EndpointTransport> Instance<T> {
                 .with_reactor(|reactor| reactor.register(fd, Interest::NONE, source))
         };
         let registered = match register(endpoint.fd) {
-            Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Some(Err(Error::AlreadyRegistered(_))) => {
                 // A terminal, for instance, with a transport for each direction.
                 let stand_in = zloop_net::pipe::duplicate(&endpoint.fd)?;
                 let registered = register(std::os::fd::AsRawFd::as_raw_fd(&stand_in));
@@ -291,7 +291,7 @@ impl<T: EndpointTransport> Instance<T> {
             .event_loop
             .with_reactor(|reactor| reactor.set_interest(token, wanted))
         {
-            Some(Err(error)) if !wanted.is_empty() => Err(os_error(py, &error)),
+            Some(Err(error)) if !wanted.is_empty() => Err(reactor_error(py, error)),
             _ => {
                 endpoint.interest.set(wanted);
                 Ok(())

@@ -228,7 +228,8 @@ fn write(
         return Ok(Object::none(py));
     }
     let waits = transport.has_unsent();
-    transport.stream.borrow_mut().write(chunk);
+    // It was asked above whether the pipe is closing.
+    let _ = transport.stream.borrow_mut().write(chunk);
     if !waits {
         match transport.flush(py)? {
             Some(FlushOutcome::Blocked) => {

@@ -1,0 +1,247 @@
+//! One connection, with or without TLS.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use zloop_core::{Interest, Token};
+
+use super::Error;
+#[cfg(feature = "tls")]
+use super::tls::TlsLayer;
+use crate::address::PeerAddress;
+use crate::connect::Connecting;
+use crate::descriptor::Descriptor;
+use crate::flow::FlowEvent;
+use crate::stream::{NotWritable, ReadOutcome, Stream};
+use crate::sys;
+
+/// What happened to a connection that its handler has to hear of.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Happening {
+    Connected,
+    /// So many bytes are at the start of the buffer.
+    Received(usize),
+    Ended,
+}
+
+/// How far a connection got.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Phase {
+    Connecting,
+    /// Connected, and with TLS, not through its handshake.
+    Made,
+    Announced,
+}
+
+pub(super) struct Link {
+    pub(super) stream: Stream<Vec<u8>>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Box<TlsLayer>>,
+    phase: Phase,
+    /// Whether it stands in the driver's list of those that have something to do.
+    pub(super) is_queued: bool,
+    /// The listener that accepted it.
+    pub(super) listener: Option<Token>,
+    pub(super) peer: Option<PeerAddress>,
+    /// Why it is lost.
+    pub(super) failure: Option<Error>,
+}
+
+impl Link {
+    pub(super) fn connected(fd: OwnedFd) -> Self {
+        Self::new(fd, Phase::Made)
+    }
+
+    pub(super) fn connecting(connecting: Connecting) -> Self {
+        let phase = if connecting.is_connected() {
+            Phase::Made
+        } else {
+            Phase::Connecting
+        };
+        Self::new(connecting.into_fd(), phase)
+    }
+
+    fn new(fd: OwnedFd, phase: Phase) -> Self {
+        Self {
+            stream: Stream::new(Descriptor::Owned(fd)),
+            #[cfg(feature = "tls")]
+            tls: None,
+            phase,
+            is_queued: false,
+            listener: None,
+            peer: None,
+            failure: None,
+        }
+    }
+
+    /// Whether the handler knows of it: announced, or begun by the program itself.
+    pub(super) fn is_known(&self) -> bool {
+        self.listener.is_none() || self.phase == Phase::Announced
+    }
+
+    /// What happens next; reads once, if `readable`. Data is put into `buffer`.
+    pub(super) fn next(
+        &mut self,
+        buffer: &mut [u8],
+        readable: &mut bool,
+        now: Duration,
+    ) -> Option<Happening> {
+        if self.phase == Phase::Connecting && !self.finish_connecting() {
+            return None;
+        }
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return self.next_of_tls(buffer, readable, now);
+        }
+        let _ = now;
+        if self.phase == Phase::Made {
+            return Some(self.announce());
+        }
+        if !std::mem::take(readable) || !self.stream.is_reading() {
+            return None;
+        }
+        match self.stream.read(buffer) {
+            Ok(ReadOutcome::Data(count)) => Some(Happening::Received(count)),
+            Ok(ReadOutcome::End) => Some(Happening::Ended),
+            Ok(ReadOutcome::Blocked) => None,
+            Err(error) => {
+                self.failure = Some(Error::Transport(error));
+                None
+            }
+        }
+    }
+
+    pub(super) fn announce(&mut self) -> Happening {
+        self.phase = Phase::Announced;
+        Happening::Connected
+    }
+
+    /// Whether the connection is made.
+    fn finish_connecting(&mut self) -> bool {
+        match sys::connect_result(&sys::borrow(self.stream.as_raw_fd())) {
+            Ok(()) => self.phase = Phase::Made,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) => self.failure = Some(Error::Connect(error)),
+        }
+        self.failure.is_none()
+    }
+
+    /// Sends what can be sent.
+    pub(super) fn send(&mut self) {
+        if self.phase == Phase::Connecting || self.failure.is_some() {
+            return;
+        }
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            self.send_by_tls();
+            return;
+        }
+        if let Err(error) = self.stream.flush() {
+            self.failure = Some(Error::Transport(error));
+        }
+    }
+
+    pub(super) fn write(&mut self, bytes: Vec<u8>) -> Result<(), NotWritable> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            return tls.connection.write(bytes).map_err(|_| NotWritable);
+        }
+        if self.stream.is_closing() {
+            return Err(NotWritable);
+        }
+        self.stream.write(bytes)
+    }
+
+    pub(super) fn write_eof(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            tls.connection.write_eof();
+            return;
+        }
+        self.stream.write_eof();
+    }
+
+    pub(super) fn close(&mut self, now: Duration) {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            tls.connection.close(now);
+            return;
+        }
+        let _ = now;
+        self.stream.close();
+    }
+
+    pub(super) fn abort(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            tls.connection.abort();
+        }
+        self.stream.abort();
+    }
+
+    pub(super) fn pause_reading(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            tls.connection.pause_reading();
+            return;
+        }
+        self.stream.pause_reading();
+    }
+
+    pub(super) fn resume_reading(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            tls.connection.resume_reading();
+            return;
+        }
+        self.stream.resume_reading();
+    }
+
+    pub(super) fn flow(&mut self) -> Option<FlowEvent> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            return tls.flow(self.stream.buffered());
+        }
+        self.stream.flow()
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        let waiting = self.stream.buffered();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return waiting + tls.connection.buffered();
+        }
+        waiting
+    }
+
+    /// Whether [`next`](Self::next) has something to tell without reading.
+    pub(super) fn has_news(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return self.failure.is_none() && tls.connection.has_event();
+        }
+        false
+    }
+
+    /// Whether nothing is left to do for it.
+    pub(super) fn is_over(&self) -> bool {
+        self.failure.is_some() || (self.stream.is_closing() && self.stream.is_drained())
+    }
+
+    /// What to wait for. With TLS, whether to receive is for TLS to say.
+    pub(super) fn interest(&mut self) -> Interest {
+        if self.phase == Phase::Connecting {
+            return Interest::WRITABLE;
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            if tls.connection.wants_ciphertext() {
+                self.stream.resume_reading();
+            } else {
+                self.stream.pause_reading();
+            }
+        }
+        self.stream.interest()
+    }
+}

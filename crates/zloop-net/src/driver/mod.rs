@@ -1,0 +1,445 @@
+//! A loop that owns connections, and tells a handler what happens to them.
+
+mod error;
+mod handler;
+mod link;
+mod running;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use zloop_core::{
+    Clock, Inbox, Interest, MonotonicClock, RawFd, Readiness, Schedule, TimerKey, Timestamp, Token,
+};
+
+pub use self::error::Error;
+pub use self::handler::Handler;
+
+use self::link::Link;
+use crate::address::PeerAddress;
+use crate::connect::Connecting;
+use crate::flow::WriteLimits;
+use crate::stream::NotWritable;
+use crate::tcp;
+
+/// How much is read at once.
+const READ_SIZE: usize = 64 * 1024;
+
+type Task<H> = Box<dyn FnOnce(&mut H, &mut Driver<H>)>;
+type RemoteTask<H> = Box<dyn FnOnce(&mut H, &mut Driver<H>) + Send>;
+type Watcher<H> = Box<dyn FnMut(&mut H, &mut Driver<H>, Token, Readiness)>;
+
+struct Listener {
+    socket: OwnedFd,
+    #[cfg(feature = "tls")]
+    acceptor: Option<zloop_tls::Acceptor>,
+}
+
+enum Source<H> {
+    Listener(Listener),
+    Link(Box<Link>),
+    /// Out of its place while it runs.
+    Watcher(Option<Watcher<H>>),
+}
+
+/// A loop of one thread that owns connections: it accepts, connects, reads, sends, and tells a
+/// [`Handler`] what happens.
+///
+/// It is made of [`Stream`](crate::Stream)s over a [`Schedule`], and does for each of them what its
+/// page says has to be done. What a handler writes is gathered and sent once, when its method
+/// returns.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::{Shutdown, TcpStream};
+///
+/// use zloop_core::Token;
+/// use zloop_net::{Driver, Error, Handler, tcp};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     fn received(&mut self, driver: &mut Driver<Self>, connection: Token, bytes: &[u8]) {
+///         let _ = driver.write(connection, bytes); // It fails only for one that is closing.
+///     }
+///
+///     fn closed(&mut self, driver: &mut Driver<Self>, _: Token, _: Option<Error>) {
+///         driver.stop();
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let listener = tcp::listen(([127, 0, 0, 1], 0).into(), &tcp::ListenOptions::default())?;
+/// let address = tcp::local_address(&listener)?;
+/// let mut driver = Driver::new()?;
+/// driver.listen(listener)?;
+///
+/// let client = std::thread::spawn(move || -> std::io::Result<String> {
+///     let mut stream = TcpStream::connect(address)?;
+///     stream.write_all(b"hello")?;
+///     stream.shutdown(Shutdown::Write)?;
+///     let mut echo = String::new();
+///     stream.read_to_string(&mut echo)?;
+///     Ok(echo)
+/// });
+/// driver.run(&mut Echo)?;
+/// assert_eq!(client.join().expect("the client's thread")?, "hello");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Driver<H> {
+    schedule: Schedule<Source<H>, Task<H>, RemoteTask<H>, Box<dyn Clock>>,
+    /// Connections that have something to do before the turn goes on.
+    queued: Vec<Token>,
+    buffer: Vec<u8>,
+    stopping: bool,
+}
+
+impl<H: Handler> Driver<H> {
+    /// A driver on the system's monotonic clock.
+    ///
+    /// # Errors
+    ///
+    /// When the system is out of descriptors.
+    pub fn new() -> io::Result<Self> {
+        Self::with_clock(MonotonicClock)
+    }
+
+    /// A driver on a clock of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When the system is out of descriptors.
+    pub fn with_clock(clock: impl Clock + 'static) -> io::Result<Self> {
+        Ok(Self {
+            schedule: Schedule::new(Box::new(clock) as Box<dyn Clock>)?,
+            queued: Vec::new(),
+            buffer: vec![0; READ_SIZE],
+            stopping: false,
+        })
+    }
+
+    /// Accepts connections from a socket that [`tcp::listen`](crate::tcp::listen) or
+    /// [`unix::listen`](crate::unix::listen) made, until the token is [closed](Self::close).
+    ///
+    /// When the system is out of descriptors, it tries again ten times a second.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reactor::register`](zloop_core::Reactor::register).
+    pub fn listen(&mut self, socket: OwnedFd) -> Result<Token, zloop_core::Error> {
+        self.add_listener(Listener {
+            socket,
+            #[cfg(feature = "tls")]
+            acceptor: None,
+        })
+    }
+
+    /// As [`listen`](Self::listen), with TLS. A connection is announced when its handshake is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reactor::register`](zloop_core::Reactor::register).
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(
+        &mut self,
+        socket: OwnedFd,
+        acceptor: zloop_tls::Acceptor,
+    ) -> Result<Token, zloop_core::Error> {
+        self.add_listener(Listener {
+            socket,
+            acceptor: Some(acceptor),
+        })
+    }
+
+    /// Owns a connection that [`tcp::connect`](crate::tcp::connect) or
+    /// [`unix::connect`](crate::unix::connect) began. It can be written to at once, and is announced
+    /// when it is made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reactor::register`](zloop_core::Reactor::register). That the connection cannot be made
+    /// is told by [`Handler::closed`].
+    pub fn connect(&mut self, connecting: Connecting) -> Result<Token, zloop_core::Error> {
+        self.add_link(Link::connecting(connecting))
+    }
+
+    /// As [`connect`](Self::connect), with TLS.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    #[cfg(feature = "tls")]
+    pub fn connect_tls(
+        &mut self,
+        connecting: Connecting,
+        session: zloop_tls::RustlsSession,
+    ) -> Result<Token, zloop_core::Error> {
+        let mut link = Link::connecting(connecting);
+        link.tls = Some(Box::new(tls::TlsLayer::new(session)));
+        self.add_link(link)
+    }
+
+    /// Owns a stream that is connected already: one of a pair, or an end of a pipe. It has to be
+    /// non-blocking. It is announced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reactor::register`](zloop_core::Reactor::register).
+    pub fn adopt(&mut self, fd: OwnedFd) -> Result<Token, zloop_core::Error> {
+        self.add_link(Link::connected(fd))
+    }
+
+    /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names: for what is
+    /// no stream, such as datagrams. The descriptor stays the caller's, who
+    /// [closes](Self::close) the token before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reactor::register`](zloop_core::Reactor::register).
+    pub fn watch(
+        &mut self,
+        fd: RawFd,
+        interest: Interest,
+        watcher: impl FnMut(&mut H, &mut Self, Token, Readiness) + 'static,
+    ) -> Result<Token, zloop_core::Error> {
+        let source = Source::Watcher(Some(Box::new(watcher)));
+        self.schedule.reactor_mut().register(fd, interest, source)
+    }
+
+    /// Sends `bytes` when the running method of the handler returns, and as the peer takes them.
+    ///
+    /// # Errors
+    ///
+    /// [`NotWritable`] if the connection is gone, is closing, or its end was written: the bytes are
+    /// lost.
+    pub fn write(
+        &mut self,
+        connection: Token,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Result<(), NotWritable> {
+        self.change(connection, |link, _| link.write(bytes.into()))
+            .unwrap_or(Err(NotWritable))
+    }
+
+    /// Ends this direction when what was written is sent; the peer's stays open.
+    /// False if the connection is gone.
+    pub fn write_eof(&mut self, connection: Token) -> bool {
+        self.change(connection, |link, _| link.write_eof())
+            .is_some()
+    }
+
+    /// Closes a connection when what was written is sent; a listener and a watch at once. Data that
+    /// comes meanwhile is not delivered. False if there is no such thing any more.
+    pub fn close(&mut self, token: Token) -> bool {
+        if self
+            .change(token, |link, now| link.close(since_epoch(now)))
+            .is_some()
+        {
+            return true;
+        }
+        self.schedule.reactor_mut().deregister(token).is_some()
+    }
+
+    /// Closes a connection at once; what was not sent is lost. [`Handler::closed`] comes as usual.
+    /// False if the connection is gone.
+    pub fn abort(&mut self, connection: Token) -> bool {
+        self.change(connection, |link, _| link.abort()).is_some()
+    }
+
+    /// Stops reading, so that the peer has to wait. False if the connection is gone.
+    pub fn pause_reading(&mut self, connection: Token) -> bool {
+        self.change(connection, |link, _| link.pause_reading())
+            .is_some()
+    }
+
+    /// Goes on reading. False if the connection is gone.
+    pub fn resume_reading(&mut self, connection: Token) -> bool {
+        self.change(connection, |link, _| link.resume_reading())
+            .is_some()
+    }
+
+    /// How many bytes were written and not sent; 0 if the connection is gone.
+    #[must_use]
+    pub fn buffered(&self, connection: Token) -> usize {
+        self.link(connection).map_or(0, Link::buffered)
+    }
+
+    /// Sets when [`Handler::flow`] is told to pause and to go on. False if the connection is gone.
+    pub fn set_write_limits(&mut self, connection: Token, limits: WriteLimits) -> bool {
+        self.change(connection, |link, _| {
+            link.stream.set_write_limits(limits);
+            #[cfg(feature = "tls")]
+            if let Some(tls) = &mut link.tls {
+                let WriteLimits { high, low } = limits;
+                let limits = zloop_tls::Limits { high, low };
+                tls.connection.set_write_limits(limits);
+            }
+        })
+        .is_some()
+    }
+
+    /// Who is at the other end: for an accepted connection as `accept` told it, else as the system
+    /// knows it now. `None` if that is not known or the connection is gone.
+    #[must_use]
+    pub fn peer_address(&self, connection: Token) -> Option<PeerAddress> {
+        let link = self.link(connection)?;
+        link.peer.clone().or_else(|| {
+            let address = tcp::peer_address(&link.stream).ok()?;
+            Some(PeerAddress::Ip(address))
+        })
+    }
+
+    /// What the TLS handshake settled. `None` without TLS, before the handshake is done, and if the
+    /// connection is gone.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn negotiated(&self, connection: Token) -> Option<zloop_tls::Negotiated> {
+        use zloop_tls::Session;
+
+        let tls = self.link(connection)?.tls.as_ref()?;
+        if tls.connection.is_handshaking() {
+            return None;
+        }
+        tls.connection.session().negotiated().ok()
+    }
+
+    /// The time of the driver's clock.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.schedule.time()
+    }
+
+    /// Runs `task` in the next turn.
+    pub fn call_soon(&mut self, task: impl FnOnce(&mut H, &mut Self) + 'static) {
+        self.schedule.push(Box::new(task));
+    }
+
+    /// Runs `task` when `delay` has passed.
+    pub fn call_later(
+        &mut self,
+        delay: Duration,
+        task: impl FnOnce(&mut H, &mut Self) + 'static,
+    ) -> TimerKey {
+        self.call_at(self.time().saturating_add(delay), task)
+    }
+
+    /// Runs `task` at `deadline`, never before it.
+    pub fn call_at(
+        &mut self,
+        deadline: Timestamp,
+        task: impl FnOnce(&mut H, &mut Self) + 'static,
+    ) -> TimerKey {
+        self.schedule.insert(deadline, Box::new(task))
+    }
+
+    /// Cancels a timer; false if it ran or was cancelled before.
+    pub fn cancel(&mut self, timer: TimerKey) -> bool {
+        self.schedule.remove(timer).is_some()
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote<H> {
+        Remote {
+            inbox: self.schedule.inbox().clone(),
+        }
+    }
+
+    /// Ends [`run`](Self::run) after the present turn. What was written is sent as far as the
+    /// system takes it; connections stay open until the driver is dropped.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    fn add_listener(&mut self, listener: Listener) -> Result<Token, zloop_core::Error> {
+        let fd = listener.socket.as_raw_fd();
+        let source = Source::Listener(listener);
+        let reactor = self.schedule.reactor_mut();
+        reactor.register(fd, Interest::READABLE, source)
+    }
+
+    fn add_link(&mut self, link: Link) -> Result<Token, zloop_core::Error> {
+        let fd = link.stream.as_raw_fd();
+        let source = Source::Link(Box::new(link));
+        let reactor = self.schedule.reactor_mut();
+        let token = reactor.register(fd, Interest::NONE, source)?;
+        self.change(token, |_, _| ());
+        Ok(token)
+    }
+
+    fn link(&self, token: Token) -> Option<&Link> {
+        match self.schedule.reactor().source(token)? {
+            Source::Link(link) => Some(link),
+            Source::Listener(_) | Source::Watcher(_) => None,
+        }
+    }
+
+    fn link_mut(&mut self, token: Token) -> Option<&mut Link> {
+        match self.schedule.reactor_mut().source_mut(token)? {
+            Source::Link(link) => Some(link),
+            Source::Listener(_) | Source::Watcher(_) => None,
+        }
+    }
+
+    /// Changes a connection, which then is served before the turn goes on.
+    fn change<T>(
+        &mut self,
+        token: Token,
+        change: impl FnOnce(&mut Link, Timestamp) -> T,
+    ) -> Option<T> {
+        let now = self.schedule.time();
+        let link = self.link_mut(token)?;
+        let result = change(link, now);
+        if !std::mem::replace(&mut link.is_queued, true) {
+            self.queued.push(token);
+        }
+        Some(result)
+    }
+}
+
+impl<H> fmt::Debug for Driver<H> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Driver")
+            .field("schedule", &self.schedule)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle to a [`Driver`] for other threads.
+pub struct Remote<H> {
+    inbox: Inbox<RemoteTask<H>>,
+}
+
+impl<H> Remote<H> {
+    /// Runs `task` on the driver's thread, soon; wakes the driver if it waits.
+    pub fn call_soon(&self, task: impl FnOnce(&mut H, &mut Driver<H>) + Send + 'static) {
+        self.inbox.push(Box::new(task));
+    }
+}
+
+impl<H> Clone for Remote<H> {
+    fn clone(&self) -> Self {
+        Self {
+            inbox: self.inbox.clone(),
+        }
+    }
+}
+
+impl<H> fmt::Debug for Remote<H> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Remote")
+            .field("queued", &self.inbox.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn since_epoch(now: Timestamp) -> Duration {
+    Duration::from_nanos(now.as_nanos())
+}

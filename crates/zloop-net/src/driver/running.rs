@@ -1,0 +1,240 @@
+//! The driver's turns, and what it does for each connection.
+
+use std::io;
+use std::time::Duration;
+
+use zloop_core::{Interest, Readiness, Ready, Token};
+
+use super::link::{Happening, Link};
+use super::{Driver, Error, Handler, Source, since_epoch};
+use crate::accept::{Accepted, accept};
+use crate::address::PeerAddress;
+use crate::fault::Fault;
+use crate::tcp;
+
+/// The most connections that are accepted before others are served.
+const MAX_ACCEPTED: usize = 64;
+/// How long a listener is left alone when the system is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl<H: Handler> Driver<H> {
+    /// Runs turns until [`stop`](Self::stop) is called.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of a wait. What happens to connections is told to the handler.
+    pub fn run(&mut self, handler: &mut H) -> io::Result<()> {
+        self.schedule.restart();
+        self.serve_queued(handler);
+        loop {
+            self.turn(handler, None)?;
+            if std::mem::take(&mut self.stopping) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs turns without waiting, until nothing is ready and no timer is due: with a
+    /// [`ManualClock`](zloop_core::ManualClock), time stands still in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_pending(&mut self, handler: &mut H) -> io::Result<()> {
+        self.schedule.restart();
+        self.serve_queued(handler);
+        loop {
+            let ran = self.turn(handler, Some(Duration::ZERO))?;
+            if std::mem::take(&mut self.stopping) || ran == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn turn(&mut self, handler: &mut H, longest: Option<Duration>) -> io::Result<usize> {
+        let batch = self.schedule.start_turn(longest, self.stopping)?;
+        for _ in 0..batch {
+            match self.schedule.pop() {
+                Some(Ready::Task(task)) => task(handler, self),
+                Some(Ready::Remote(task)) => task(handler, self),
+                Some(Ready::Event(token, readiness)) => self.dispatch(handler, token, readiness),
+                None => break,
+            }
+            self.serve_queued(handler);
+        }
+        Ok(batch)
+    }
+
+    fn dispatch(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
+        match self.schedule.reactor_mut().source_mut(token) {
+            Some(Source::Link(_)) => self.serve(handler, token, readiness.is_readable()),
+            Some(Source::Listener(_)) => self.accept(handler, token),
+            Some(Source::Watcher(watcher)) => {
+                let Some(mut running) = watcher.take() else {
+                    return;
+                };
+                running(handler, self, token, readiness);
+                if let Some(Source::Watcher(place)) = self.schedule.reactor_mut().source_mut(token)
+                {
+                    *place = Some(running);
+                }
+            }
+            // It ended earlier in this turn.
+            None => {}
+        }
+    }
+
+    fn serve_queued(&mut self, handler: &mut H) {
+        while let Some(token) = self.queued.pop() {
+            if let Some(link) = self.link_mut(token) {
+                link.is_queued = false;
+                self.serve(handler, token, false);
+            }
+        }
+    }
+
+    /// Lets a connection do what it can, tells its handler, and waits for what it waits for next.
+    fn serve(&mut self, handler: &mut H, token: Token, mut readable: bool) {
+        // A handler borrows the driver while it looks at what was read.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let now = since_epoch(self.time());
+        while let Some(link) = self.link_mut(token) {
+            match link.next(&mut buffer, &mut readable, now) {
+                Some(Happening::Connected) => handler.connected(self, token),
+                Some(Happening::Received(count)) => handler.received(self, token, &buffer[..count]),
+                Some(Happening::Ended) => handler.ended(self, token),
+                None => break,
+            }
+        }
+        self.buffer = buffer;
+        // What the handler just wrote needs no second look.
+        let is_next = self.queued.pop_if(|next| *next == token).is_some();
+        let Some(link) = self.link_mut(token) else {
+            return;
+        };
+        link.is_queued &= !is_next;
+        link.send();
+        let flow = link.flow();
+        let has_news = link.has_news();
+        let is_over = link.is_over();
+        let interest = link.interest();
+        if is_over {
+            self.finish(handler, token, None);
+            return;
+        }
+        if let Err(error) = self.schedule.reactor_mut().set_interest(token, interest) {
+            self.finish(handler, token, Some(error));
+            return;
+        }
+        #[cfg(feature = "tls")]
+        self.set_timer(token);
+        if let Some(event) = flow {
+            handler.flow(self, token, event);
+        }
+        if has_news {
+            self.change(token, |_, _| ());
+        }
+    }
+
+    /// Ends a connection's registration, and with it the connection.
+    fn finish(&mut self, handler: &mut H, token: Token, refused: Option<zloop_core::Error>) {
+        let Some(Source::Link(mut link)) = self.schedule.reactor_mut().deregister(token) else {
+            return;
+        };
+        #[cfg(feature = "tls")]
+        if let Some((_, timer)) = link.tls.as_mut().and_then(|tls| tls.timer.take()) {
+            self.schedule.remove(timer);
+        }
+        let refused = refused.map(|error| Error::Transport(error.into()));
+        let failure = link.failure.take().or(refused);
+        let is_known = link.is_known();
+        let listener = link.listener;
+        drop(link);
+        match (listener, failure) {
+            (Some(listener), Some(error)) if !is_known => {
+                handler.accept_failed(self, listener, error);
+            }
+            (_, failure) if is_known => handler.closed(self, token, failure),
+            _ => {}
+        }
+    }
+
+    fn accept(&mut self, handler: &mut H, token: Token) {
+        for _ in 0..MAX_ACCEPTED {
+            let Some(Source::Listener(listener)) = self.schedule.reactor().source(token) else {
+                return;
+            };
+            let added = match accept(&listener.socket) {
+                Ok(accepted) => self.add_accepted(token, accepted),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = added {
+                // The connection still waits, so the listener would spin.
+                if Fault::of(&error) == Fault::Exhausted {
+                    self.pause_listener(token);
+                }
+                handler.accept_failed(self, token, Error::Accept(error));
+                return;
+            }
+            self.serve_queued(handler);
+        }
+    }
+
+    fn add_accepted(&mut self, listener: Token, accepted: Accepted) -> io::Result<()> {
+        let Accepted { fd, peer } = accepted;
+        if matches!(peer, PeerAddress::Ip(_)) {
+            tcp::set_nodelay(&fd, true)?;
+        }
+        let mut link = Link::connected(fd);
+        link.listener = Some(listener);
+        link.peer = Some(peer);
+        #[cfg(feature = "tls")]
+        if let Some(Source::Listener(source)) = self.schedule.reactor().source(listener)
+            && let Some(acceptor) = &source.acceptor
+        {
+            let session = acceptor.accept().map_err(io::Error::other)?;
+            link.tls = Some(Box::new(super::tls::TlsLayer::new(session)));
+        }
+        self.add_link(link)?;
+        Ok(())
+    }
+
+    fn pause_listener(&mut self, token: Token) {
+        let reactor = self.schedule.reactor_mut();
+        if reactor.set_interest(token, Interest::NONE).is_err() {
+            return;
+        }
+        self.call_later(ACCEPT_PAUSE, move |_, driver| {
+            let reactor = driver.schedule.reactor_mut();
+            // It may have been closed meanwhile.
+            let _ = reactor.set_interest(token, Interest::READABLE);
+        });
+    }
+
+    /// Wakes the connection when its TLS has waited long enough.
+    #[cfg(feature = "tls")]
+    fn set_timer(&mut self, token: Token) {
+        let Some(tls) = self.link_mut(token).and_then(|link| link.tls.as_mut()) else {
+            return;
+        };
+        let deadline = tls.connection.next_deadline();
+        if tls.timer.as_ref().map(|(deadline, _)| *deadline) == deadline {
+            return;
+        }
+        let outdated = tls.timer.take();
+        if let Some((_, timer)) = outdated {
+            self.schedule.remove(timer);
+        }
+        let timer = deadline.map(|deadline| {
+            let at = zloop_core::Timestamp::ZERO.saturating_add(deadline);
+            let key = self.call_at(at, move |handler, driver| {
+                driver.serve(handler, token, false);
+            });
+            (deadline, key)
+        });
+        if let Some(tls) = self.link_mut(token).and_then(|link| link.tls.as_mut()) {
+            tls.timer = timer;
+        }
+    }
+}
