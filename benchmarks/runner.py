@@ -31,12 +31,23 @@ def run_row(row: Row, factory: str, seconds: float) -> float:
             address = child.stdout.readline().strip()
             if not address:
                 raise Failed(_last_line(child.communicate(timeout=patience)[1]))
-            with kept_awake(cores()):
-                return _load(row, address, seconds, patience)
+            try:
+                with kept_awake(cores()):
+                    return _load(row, address, seconds, patience)
+            except Failed as failure:
+                raise _reason(child) or failure from None
         except subprocess.TimeoutExpired:
             raise Failed(f"no result after {patience:.0f} s") from None
         finally:
             child.kill()
+
+
+def _reason(service: subprocess.Popen[str]) -> Failed | None:
+    """What a service says that has ended by itself."""
+    try:
+        return Failed(_last_line(service.communicate(timeout=1)[1]))
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _load(row: Row, address: str, seconds: float, patience: float) -> float:

@@ -9,7 +9,7 @@ import argparse
 
 import system_packages
 from interpreters import find_interpreter
-from workspace import ROOT, StepFailed, fail, run
+from workspace import ROOT, StepFailed, announce, fail, run
 from zloop_build import zloop_environment
 
 
@@ -34,6 +34,9 @@ def _bench(arguments: list[str]) -> None:
     if missing:
         print(f"without {', '.join(missing)}, the rows that need it fail: install it by hand")
     bench = zloop_environment("bench", [ROOT / "benchmarks" / "requirements.txt"])
+    announce("building the program that loads TLS servers")
+    load = ["--release", "--package", "zloop-tls", "--example", "tls_load"]
+    run(["cargo", "build", "--quiet", *load])
     run([bench.python, "benchmarks", *arguments])
 
 

@@ -13,6 +13,7 @@ ORDER = (
     "connections",
     "names",
     "processes",
+    "tls",
     "http",
     "memory",
     "startup",

@@ -14,7 +14,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], object, Send], Awaitable[None]]
 
 
-def _answering(body: bytes) -> App:
+def answering(body: bytes) -> App:
     """The shortest ASGI app that there is."""
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
     start = {"type": "http.response.start", "status": 200, "headers": headers}
@@ -29,12 +29,12 @@ def _answering(body: bytes) -> App:
 
 @served("uvicorn plaintext", unit="requests/s", goal=1.1, client=("http_load.py", "64"))
 def uvicorn_plaintext(factory: LoopFactory, announce: Announcer) -> None:
-    serve_by_uvicorn(_answering(b"Hello, world!"), factory, announce)
+    serve_by_uvicorn(answering(b"Hello, world!"), factory, announce)
 
 
 @served("uvicorn 10 KiB", unit="requests/s", goal=1.1, client=("http_load.py", "64"))
 def uvicorn_ten_kib(factory: LoopFactory, announce: Announcer) -> None:
-    serve_by_uvicorn(_answering(bytes(10 * 1024)), factory, announce)
+    serve_by_uvicorn(answering(bytes(10 * 1024)), factory, announce)
 
 
 @served("FastAPI JSON", unit="requests/s", goal=1.1, client=("http_load.py", "64"))
@@ -68,11 +68,13 @@ def aiohttp_server(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, start)
 
 
-def serve_by_uvicorn(app: object, factory: LoopFactory, announce: Announcer) -> None:
+def serve_by_uvicorn(
+    app: object, factory: LoopFactory, announce: Announcer, **settings: Any
+) -> None:
     """Serves an app without logs, until the process is ended."""
     import uvicorn
 
-    config = uvicorn.Config(app, access_log=False, log_level="error", lifespan="off")
+    config = uvicorn.Config(app, access_log=False, log_level="error", lifespan="off", **settings)
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     announce(listener.getsockname()[1])
     with asyncio.Runner(loop_factory=factory) as runner:

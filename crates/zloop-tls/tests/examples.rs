@@ -1,7 +1,7 @@
-//! The example runs, and does what it says.
+//! The examples run, and do what they say.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -137,6 +137,47 @@ fn tls_echo() {
 #[test]
 fn tls_echo_without_arguments() {
     let output = example("tls_echo").output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
+}
+
+#[test]
+fn tls_load_measures_tls_echo() {
+    let server = Server::start();
+    let port = server.address.port().to_string();
+    for mode in [["echo", "1024", "1"], ["echo", "20000", "3"]] {
+        let output = example("tls_load")
+            .args([port.as_str(), "0.05"])
+            .args(mode)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let rate: f64 = printed.trim().parse().unwrap();
+        assert!(output.status.success() && rate > 0.0, "{printed}");
+    }
+}
+
+#[test]
+fn tls_load_tells_of_a_server_that_speaks_no_tls() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let server = thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.write_all(b"220 mail.example ready\r\n").unwrap();
+        let _ = peer.read(&mut [0; 1024]);
+    });
+    let output = example("tls_load")
+        .args([port.as_str(), "0.05", "send"])
+        .output()
+        .unwrap();
+    server.join().unwrap();
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+}
+
+#[test]
+fn tls_load_without_arguments() {
+    let output = example("tls_load").output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
 }

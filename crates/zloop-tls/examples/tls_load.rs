@@ -1,0 +1,226 @@
+//! Loads a TLS server on this machine, and prints how fast it was. The server's certificate may be
+//! anybody's.
+//!
+//! `cargo run --release --example tls_load -p zloop-tls -- PORT SECONDS MODE`, with one of
+//!
+//! - `echo SIZE CONNECTIONS`: messages a second that came back;
+//! - `send` or `receive`: GB/s in one direction;
+//! - `handshakes THREADS`: connections a second, each read until the server ends it.
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zloop_tls::{
+    ClientSettings, Connection, Connector, Event, Options, RustlsSession, Verification,
+};
+
+/// What is written at a time when sending as much as possible.
+const CHUNK: usize = 256 * 1024;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// A connection over a blocking socket.
+struct Client {
+    socket: TcpStream,
+    tls: Connection<RustlsSession, Arc<[u8]>>,
+    is_ended: bool,
+}
+
+impl Client {
+    fn connect(port: u16, connector: &Connector) -> Outcome<Self> {
+        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        socket.set_nodelay(true)?;
+        let mut client = Self {
+            socket,
+            tls: Connection::new(connector.connect_unnamed()?, Options::default()),
+            is_ended: false,
+        };
+        client.tls.start(Duration::ZERO);
+        client.send_out()?;
+        while client.tls.is_handshaking() {
+            client.receive()?;
+            client.send_out()?;
+        }
+        Ok(client)
+    }
+
+    fn write(&mut self, data: &Arc<[u8]>) -> Outcome<()> {
+        self.tls.write(Arc::clone(data))?;
+        self.send_out()
+    }
+
+    fn send_out(&mut self) -> Outcome<()> {
+        while let Some(ciphertext) = self.tls.take_ciphertext() {
+            self.socket.write_all(&ciphertext)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for something from the server, and sees what it is.
+    fn receive(&mut self) -> Outcome<()> {
+        let Some(room) = self.tls.receive_buffer() else {
+            return Err("the server sent data after its end".into());
+        };
+        match self.socket.read(room)? {
+            0 => self.tls.receive_end(),
+            count => self.tls.received(count),
+        }
+        self.take_events()
+    }
+
+    fn take_events(&mut self) -> Outcome<()> {
+        while let Some(event) = self.tls.next_event() {
+            match event {
+                Event::HandshakeDone => {}
+                Event::PeerClosed(_) | Event::Closed => self.is_ended = true,
+                Event::Failed(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for data, and says how much came; 0 at the end.
+    fn read(&mut self) -> Outcome<usize> {
+        loop {
+            let mut count = 0;
+            while let Some(length) = self.tls.read(<[u8]>::len) {
+                count += length;
+            }
+            self.take_events()?;
+            if count > 0 || self.is_ended {
+                return Ok(count);
+            }
+            self.receive()?;
+        }
+    }
+
+    /// Answers the server's end.
+    fn close(mut self) -> Outcome<()> {
+        self.tls.close(Duration::ZERO);
+        self.send_out()
+    }
+}
+
+fn ended() -> Box<dyn Error + Send + Sync> {
+    "the server closed the connection".into()
+}
+
+/// Repeats `step`, which answers with how much it did, and divides by the time.
+fn rate(seconds: f64, mut step: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
+    let started = Instant::now();
+    let mut done = 0;
+    loop {
+        let spent = started.elapsed().as_secs_f64();
+        if spent >= seconds {
+            return Ok(done as f64 / spent);
+        }
+        done += step()?;
+    }
+}
+
+/// As [`rate`], after a fifth of the time to warm up.
+fn warm_rate(seconds: f64, mut step: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
+    rate(seconds / 5.0, &mut step)?;
+    rate(seconds, step)
+}
+
+fn echo(
+    port: u16,
+    connector: &Connector,
+    seconds: f64,
+    size: usize,
+    connections: usize,
+) -> Outcome<f64> {
+    let message: Arc<[u8]> = vec![7; size].into();
+    let mut clients = (0..connections)
+        .map(|_| Client::connect(port, connector))
+        .collect::<Outcome<Vec<_>>>()?;
+    warm_rate(seconds, || {
+        for client in &mut clients {
+            client.write(&message)?;
+        }
+        for client in &mut clients {
+            let mut left = size;
+            while left > 0 {
+                match client.read()? {
+                    0 => return Err(ended()),
+                    count => left = left.checked_sub(count).ok_or("too long an echo")?,
+                }
+            }
+        }
+        Ok(connections)
+    })
+}
+
+fn transfer(port: u16, connector: &Connector, seconds: f64, sends: bool) -> Outcome<f64> {
+    let mut client = Client::connect(port, connector)?;
+    let data: Arc<[u8]> = vec![7; CHUNK].into();
+    let bytes = warm_rate(seconds, || {
+        if sends {
+            client.write(&data)?;
+            return Ok(CHUNK);
+        }
+        match client.read()? {
+            0 => Err(ended()),
+            count => Ok(count),
+        }
+    })?;
+    Ok(bytes / 1e9)
+}
+
+fn handshakes(port: u16, connector: &Connector, seconds: f64, threads: usize) -> Outcome<f64> {
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    warm_rate(seconds, || {
+                        let mut client = Client::connect(port, connector)?;
+                        while client.read()? > 0 {}
+                        client.close()?;
+                        Ok(1)
+                    })
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| "a thread panicked")?)
+            .sum()
+    })
+}
+
+fn main() -> Outcome<()> {
+    const USAGE: &str = "usage: tls_load PORT SECONDS \
+                         (echo SIZE CONNECTIONS | send | receive | handshakes THREADS)";
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [port, seconds, mode @ ..] = arguments.as_slice() else {
+        return Err(USAGE.into());
+    };
+    let (port, seconds) = (port.parse()?, seconds.parse()?);
+    let connector = ClientSettings {
+        verification: Verification::None,
+        resumption: false,
+        ..ClientSettings::default()
+    }
+    .build()?;
+    let rate = match mode {
+        ["echo", size, connections] => echo(
+            port,
+            &connector,
+            seconds,
+            size.parse()?,
+            connections.parse()?,
+        )?,
+        ["send"] => transfer(port, &connector, seconds, true)?,
+        ["receive"] => transfer(port, &connector, seconds, false)?,
+        ["handshakes", threads] => handshakes(port, &connector, seconds, threads.parse()?)?,
+        _ => return Err(USAGE.into()),
+    };
+    writeln!(io::stdout(), "{rate}")?;
+    Ok(())
+}
