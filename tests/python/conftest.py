@@ -75,3 +75,11 @@ def zloop_loop() -> Iterator[zloop.Loop]:
         made = zloop.new_event_loop()
         with closing(made):
             yield made
+
+
+@pytest.fixture
+def reports(loop):
+    """What the exception handler was told."""
+    told: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    return told

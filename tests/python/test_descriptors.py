@@ -346,6 +346,67 @@ def test_transports_descriptors_are_refused(loop, method):
     loop.run_until_complete(main())
 
 
+def test_reader_of_a_closing_transport_loses_none_of_its_data(loop, pair):
+    ours, theirs = pair
+    data = b"x" * 1_000_000
+
+    async def main():
+        lost = loop.create_future()
+
+        class Protocol(asyncio.Protocol):
+            def connection_lost(self, exc):
+                lost.set_result(exc)
+
+        transport, _ = await loop.create_connection(Protocol, sock=ours)
+        transport.write(data)
+        transport.close()
+        told = loop.create_future()
+        loop.add_reader(ours, lambda: told.set_result(ours.recv(1)))
+        theirs.send(b"x")
+        async with asyncio.timeout(30):
+            assert await told == b"x"
+            assert loop.remove_reader(ours)
+            received = bytearray()
+            while len(received) < len(data):
+                received += await loop.sock_recv(theirs, len(data))
+            assert await lost is None
+            assert await loop.sock_recv(theirs, 1) == b""
+        assert received == data
+        assert ours.fileno() == -1
+
+    loop.run_until_complete(main())
+
+
+def test_reader_of_a_closing_datagram_transport_loses_none_of_its_data(loop, tmp_path):
+    path = str(tmp_path / "socket")
+    ours, theirs = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+    theirs.bind(path)
+    theirs.setblocking(False)
+    count = 2000
+
+    async def main():
+        lost = loop.create_future()
+
+        class Protocol(asyncio.DatagramProtocol):
+            def connection_lost(self, exc):
+                lost.set_result(exc)
+
+        transport, _ = await loop.create_datagram_endpoint(Protocol, sock=ours)
+        for number in range(count):
+            transport.sendto(b"%d" % number, path)
+        assert transport.get_write_buffer_size() > 0
+        transport.close()
+        loop.add_reader(ours.fileno(), nothing)
+        async with asyncio.timeout(30):
+            received = [int(await loop.sock_recv(theirs, 100)) for _ in range(count)]
+            assert await lost is None
+        assert received == list(range(count))
+        assert ours.fileno() == -1
+
+    with theirs:
+        loop.run_until_complete(main())
+
+
 def test_pipes_can_be_watched(loop):
     reading, writing = os.pipe()
     try:

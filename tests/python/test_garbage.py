@@ -49,6 +49,8 @@ def count_of(kind):
         lambda loop: loop.set_task_factory(lambda *_: loop),
         lambda loop: setattr(loop, "itself", loop),
         lambda loop: setattr(loop, "timer", loop.call_later(1000, loop.stop)),
+        lambda loop: setattr(loop, "handle", loop.call_soon(loop.stop)),
+        lambda loop: setattr(loop, "handle", loop.call_soon_threadsafe(print, loop)),
         lambda loop: setattr(loop, "future", loop.create_future()),
     ],
 )
@@ -118,7 +120,66 @@ def test_closed_loops_go_away_by_themselves(loop_factory):
         gc.enable()
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_handles_that_are_done_hide_no_loop(debug):
+    """Whoever keeps them; asyncio's own keep their callbacks."""
+    loop = zloop.new_event_loop()
+    loop.set_debug(debug)
+    kept = [loop.call_soon(print, loop), loop.call_soon_threadsafe(print, loop)]
+    kept[0].cancel()
+    run_briefly(loop)
+    watched = weakref.ref(loop)
+    with pytest.warns(ResourceWarning, match=r"^unclosed event loop <"):
+        del loop
+        gc.collect()
+    gc.collect()  # the warning itself kept the loop for a while
+    assert watched() is None
+
+
+def test_a_loop_that_only_handles_refer_to_is_collected():
+    """A handle can do nothing with it, and is empty afterwards."""
+    loop = zloop.new_event_loop()
+    argument = [Thing()]
+    handles = [loop.call_soon(print, loop, argument), loop.call_soon(loop.stop)]
+    watched = weakref.ref(loop), weakref.ref(argument[0])
+    with pytest.warns(ResourceWarning, match=r"^unclosed event loop <"):
+        del loop
+        gc.collect()
+    gc.collect()
+    assert [each() for each in watched] == [None, argument[0]]
+    assert [repr(handle) for handle in handles] == ["<Handle>", "<Handle>"]
+    for handle in handles:
+        handle.cancel()
+        assert handle.cancelled()
+
+
 # Handles
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda loop: loop.call_soon(print),
+        lambda loop: loop.call_soon_threadsafe(print),
+        lambda loop: loop.call_later(1000, print),
+        lambda loop: loop.call_at(0, print),
+    ],
+)
+def test_handles_are_weakly_referenced(loop, schedule):
+    handle = schedule(loop)
+    ended = []
+    watched = weakref.ref(handle, ended.append)
+    assert watched() is handle
+    assert handle in weakref.WeakSet([handle])
+    handle.cancel()
+    run_briefly(loop)
+    del handle
+    # What takes the memory over is not what was referred to.
+    others = [schedule(loop) for _ in range(100)]
+    assert watched() is None
+    assert ended == [watched]
+    for other in others:
+        other.cancel()
 
 
 @pytest.mark.parametrize("end", ["run", "cancel"])

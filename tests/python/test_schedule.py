@@ -32,14 +32,6 @@ async def coroutine_function() -> None:
     """Be what no callback may be."""
 
 
-@pytest.fixture
-def reports(loop):
-    """What the exception handler was told."""
-    told: list[dict[str, object]] = []
-    loop.set_exception_handler(lambda _, context: told.append(context))
-    return told
-
-
 # Order
 
 
@@ -349,6 +341,25 @@ def test_timers_of_one_deadline_run_in_order_of_insertion(zloop_loop):
     zloop_loop.call_at(when, zloop_loop.stop)
     zloop_loop.run_forever()
     assert order == [number for number in range(200) if number % 3]
+
+
+@pytest.mark.parametrize("count", [4, 40])
+def test_deadlines_before_the_clocks_zero_have_their_order(loop, count):
+    log = []
+    times = [float("-inf"), -1e30, *(-((7 * number) % count) - 0.25 for number in range(count)), 0]
+    for when in (times[-1], *times[:-1]):
+        loop.call_at(when, log.append, when)
+    loop.call_later(0, loop.stop)
+    loop.run_forever()
+    assert log == sorted(times)
+
+
+@pytest.mark.parametrize("when", [7, -7, True, 2.5, fractions.Fraction(1, 3), 10**6])
+def test_when_is_what_was_passed(loop, when):
+    timer = loop.call_at(when, print)
+    assert timer.when() is when
+    assert repr(timer).startswith(f"<TimerHandle when={when}")
+    assert timer < loop.call_at(10**7, print)
 
 
 def test_due_timers_run_behind_what_is_ready(loop):

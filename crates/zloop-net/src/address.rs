@@ -1,7 +1,10 @@
 //! Who is at the other end.
 
-use std::fmt;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::{fmt, io};
+
+use crate::sys;
 
 /// The address of a socket.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -16,6 +19,15 @@ pub enum PeerAddress {
 }
 
 impl PeerAddress {
+    /// The address of this end of a socket, of whatever family it is.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: of what is no socket, for instance.
+    pub fn local(socket: &impl AsRawFd) -> io::Result<Self> {
+        sys::local_name(socket.as_raw_fd())
+    }
+
     /// The IP address, if it is one.
     #[must_use]
     pub const fn ip(&self) -> Option<SocketAddr> {

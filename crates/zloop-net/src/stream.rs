@@ -200,6 +200,7 @@ impl<C: AsRef<[u8]>> Stream<C> {
     /// Sends what is buffered: up to 64 chunks with each system call, until nothing is left or the
     /// system takes less than it was given. Does what [`write_eof`](Self::write_eof) and
     /// [`close`](Self::close) left to do, once nothing is left.
+    /// That the peer is gone, to whom only the end was to be told, is left to reading to find out.
     ///
     /// # Errors
     ///
@@ -217,8 +218,10 @@ impl<C: AsRef<[u8]>> Stream<C> {
         }
         self.blocked = false;
         if self.writing == Writing::EofRequested {
-            self.writing = Writing::EofSent;
-            sys::shutdown_write(self.descriptor.as_raw_fd())?;
+            match self.shutdown_write() {
+                Err(error) if error.kind() != io::ErrorKind::NotConnected => return Err(error),
+                _ => {}
+            }
         }
         if self.life == Life::Closing {
             self.life = Life::Closed;
@@ -270,6 +273,20 @@ impl<C: AsRef<[u8]>> Stream<C> {
         if self.writing == Writing::Open {
             self.writing = Writing::EofRequested;
         }
+    }
+
+    /// Ends the writing direction as [`write_eof`](Self::write_eof) does, and right now if nothing is
+    /// buffered.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: [`io::ErrorKind::NotConnected`] of a connection that is gone.
+    pub fn write_eof_now(&mut self) -> io::Result<()> {
+        self.write_eof();
+        if self.buffer.is_empty() && self.writing == Writing::EofRequested {
+            self.shutdown_write()?;
+        }
+        Ok(())
     }
 
     /// Whether [`write_eof`](Self::write_eof) was called.
@@ -333,6 +350,11 @@ impl<C: AsRef<[u8]>> Stream<C> {
             Interest::NONE
         };
         read | write
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.writing = Writing::EofSent;
+        sys::shutdown_write(self.descriptor.as_raw_fd())
     }
 
     #[inline]

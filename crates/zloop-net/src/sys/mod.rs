@@ -23,6 +23,7 @@ pub(crate) use batch_portable::{receive_batch, send_batch};
 pub(crate) use connect::{connect, connect_result};
 pub(crate) use create::{pipe, socket, socket_pair};
 pub(crate) use datagram::{receive_from, send_datagram, send_to};
+pub(crate) use name::local_name;
 pub(crate) use transfer::{Calls, receive, receive_uninit, send, send_vectored, shutdown_write};
 
 #[inline]

@@ -3,13 +3,20 @@
 use std::io;
 use std::mem::offset_of;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::RawFd;
 
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
 
+use super::borrow;
 use crate::address::PeerAddress;
 
 /// Where a `sockaddr_un` has its name.
 const PATH_OFFSET: usize = offset_of!(libc::sockaddr_un, sun_path);
+
+/// The address of this end of a socket.
+pub(crate) fn local_name(fd: RawFd) -> io::Result<PeerAddress> {
+    Ok(decode(&rustix::net::getsockname(borrow(fd))?))
+}
 
 /// Reads an address that the system wrote.
 pub(super) fn decode(address: &SocketAddrAny) -> PeerAddress {

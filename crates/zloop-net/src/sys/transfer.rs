@@ -115,11 +115,11 @@ pub(crate) fn send_vectored(
     Ok(sent.unwrap_or(0))
 }
 
-/// Ends the writing direction. A peer that is gone is no error, and neither is a descriptor that
-/// has no directions: a pipe ends when it is closed.
+/// Ends the writing direction. A descriptor that has no directions is no error: a pipe ends when it
+/// is closed.
 pub(crate) fn shutdown_write(fd: RawFd) -> io::Result<()> {
     match rustix::net::shutdown(borrow(fd), Shutdown::Write) {
-        Ok(()) | Err(Errno::NOTCONN | Errno::NOTSOCK) => Ok(()),
+        Ok(()) | Err(Errno::NOTSOCK) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

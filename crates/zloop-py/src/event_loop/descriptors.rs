@@ -86,16 +86,21 @@ impl Source {
         }
     }
 
-    /// Shows the collector what it holds. `queued` says how often the loop holds a handle besides:
-    /// nobody else may, or what the handle holds is not the loop's alone.
-    pub fn traverse(&self, visit: &mut Visit, queued: impl Fn(&Instance<Handle>) -> isize) {
+    /// Drops what handles hold, even if somebody keeps them: their loop closes.
+    pub fn release(&self) {
+        if let Self::Watchers(watchers) = self {
+            for handle in [&watchers.reader, &watchers.writer].into_iter().flatten() {
+                handle.scheduled().release();
+            }
+        }
+    }
+
+    /// Shows the collector what it holds, a handle's references as the loop's own.
+    pub fn traverse(&self, visit: &mut Visit) {
         match self {
             Self::Watchers(watchers) => {
                 for handle in [&watchers.reader, &watchers.writer].into_iter().flatten() {
-                    let references = handle.as_object().reference_count();
-                    if references == 1 || references == 1 + queued(handle) {
-                        handle.traverse(visit);
-                    }
+                    handle.traverse(visit);
                 }
             }
             Self::Stream(transport) => visit.object(transport.as_object()),
@@ -172,6 +177,19 @@ impl EventLoop {
         }
     }
 
+    /// Has a transport that is closing, but not done, leave the number to a watcher.
+    fn free_number(&self, fd: RawFd) -> io::Result<()> {
+        let source = self.with_reactor(|reactor| match reactor.source(reactor.token_of(fd)?) {
+            Some(source @ (Source::Stream(_) | Source::Endpoint(_))) => Some(source.clone()),
+            _ => None,
+        });
+        match source.flatten() {
+            Some(Source::Stream(transport)) => transport.leave_number(),
+            Some(Source::Endpoint(transport)) => transport.leave_number(),
+            _ => Ok(()),
+        }
+    }
+
     fn watch(
         &self,
         py: Python<'_>,
@@ -198,6 +216,7 @@ impl EventLoop {
         if checked {
             self.check_no_transport(py, fd)?;
         }
+        self.free_number(fd).map_err(|error| os_error(py, &error))?;
         let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
         let handle = Handle::create(py, call, context::copy_current(py)?, self.is_debug())?;
         let set = self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone()));
@@ -243,8 +262,8 @@ impl EventLoop {
 enum Replaced {
     Nothing,
     Watcher(Instance<Handle>),
-    /// A transport that is closing, or the watchers of a descriptor that was closed; the caller
-    /// took the number over.
+    /// A transport that is done, or the watchers of a descriptor that was closed; the caller took
+    /// the number over.
     Source(Source),
 }
 

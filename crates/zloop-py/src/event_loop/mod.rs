@@ -31,7 +31,7 @@ pub use descriptors::Source;
 pub use ready::{Ready, is_fatal};
 
 use crate::errors::os_error;
-use crate::handles::{Handle, TimerHandle};
+use crate::handles::TimerHandle;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::object::{Instance, Object};
 use crate::transport::StreamTransport;
@@ -187,14 +187,9 @@ impl Class for EventLoop {
         if let Ok(reactor) = self.reactor.try_borrow()
             && let Some(reactor) = &*reactor
         {
-            let queued = |handle: &Instance<Handle>| {
-                let ready = self.ready.try_borrow();
-                let is_it = |item: &&Ready| matches!(item, Ready::Watcher(watcher) if watcher.as_ptr() == handle.as_ptr());
-                ready.map_or(0, |ready| ready.iter().filter(is_it).count() as isize)
-            };
             reactor
                 .iter()
-                .for_each(|(_, source)| source.traverse(visit, queued));
+                .for_each(|(_, source)| source.traverse(visit));
         }
         if let Ok(unsent) = self.unsent.try_borrow() {
             unsent

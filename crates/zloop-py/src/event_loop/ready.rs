@@ -42,7 +42,7 @@ impl Ready {
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt`, and what the exception handler lets through.
     #[inline]
-    pub fn run(self, event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
+    pub fn run(&self, event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         match self {
             Self::Handle(handle) => {
                 if handle.scheduled().is_cancelled() {
@@ -95,17 +95,26 @@ impl Ready {
             Self::Event(token, readiness) => {
                 // A stale token: the descriptor was closed by something that ran before.
                 let source = event_loop
-                    .with_reactor(|reactor| reactor.source(token).cloned())
+                    .with_reactor(|reactor| reactor.source(*token).cloned())
                     .flatten();
                 match source {
-                    Some(Source::Stream(transport)) => transport.ready(py, readiness),
-                    Some(Source::Endpoint(transport)) => transport.ready(py, readiness),
+                    Some(Source::Stream(transport)) => transport.ready(py, *readiness),
+                    Some(Source::Endpoint(transport)) => transport.ready(py, *readiness),
                     Some(Source::Listener(listener)) => listener.ready(event_loop, py),
                     Some(Source::Watchers(_)) | None => Ok(()),
                 }
             }
-            Self::Step(transport, step) => transport.step(py, step),
-            Self::Endpoint(transport, step) => transport.step(py, step),
+            Self::Step(transport, step) => transport.step(py, *step),
+            Self::Endpoint(transport, step) => transport.step(py, *step),
+        }
+    }
+
+    /// Drops what debug mode kept of a callback that ran, for the reports on it.
+    pub fn forget(&self) {
+        match self {
+            Self::Handle(handle) | Self::ThreadsafeHandle(handle) => handle.scheduled().release(),
+            Self::Timer(handle) => handle.scheduled().release(),
+            Self::Watcher(_) | Self::Event(..) | Self::Step(..) | Self::Endpoint(..) => {}
         }
     }
 
@@ -125,19 +134,16 @@ impl Ready {
         }
     }
 
-    /// Shows the collector what it holds. A handle has no collector's header of its own: while
-    /// nobody else holds it, its references count as the loop's.
+    /// Shows the collector what it holds. A handle has no collector's header of its own: what it
+    /// holds counts as the loop's, whoever else keeps the handle, because it can do nothing with it
+    /// but cancel it. A watcher is shown by its registration.
     pub fn traverse(&self, visit: &mut Visit) {
         match self {
-            Self::Handle(handle) | Self::ThreadsafeHandle(handle) | Self::Watcher(handle) => {
-                if handle.as_object().reference_count() == 1 {
-                    handle.traverse(visit);
-                }
-            }
+            Self::Handle(handle) | Self::ThreadsafeHandle(handle) => handle.traverse(visit),
             Self::Timer(handle) => visit.object(handle.as_object()),
             Self::Step(transport, _) => visit.object(transport.as_object()),
             Self::Endpoint(transport, _) => visit.object(transport.as_object()),
-            Self::Event(..) => {}
+            Self::Watcher(_) | Self::Event(..) => {}
         }
     }
 

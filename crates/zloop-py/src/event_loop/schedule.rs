@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple};
 use zloop_core::{Clock, Timestamp};
 
 use super::{EventLoop, Ready};
-use crate::handles::{Handle, TimerHandle};
+use crate::handles::{Handle, TimerHandle, When};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
@@ -48,10 +48,16 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
 }
 
 impl EventLoop {
-    /// The loop's time.
+    /// The present moment on the clock.
     #[inline]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The present moment among the deadlines of timers.
+    #[inline]
+    pub(super) fn now_for_timers(&self) -> Timestamp {
+        loop_time(self.now().as_nanos().cast_signed())
     }
 
     #[inline]
@@ -63,7 +69,14 @@ impl EventLoop {
 /// The first moment that is not before `seconds`; saturates, so that infinity never comes.
 #[inline]
 fn deadline(seconds: f64) -> Timestamp {
-    Timestamp::from_nanos((seconds * NANOSECONDS).ceil() as u64)
+    loop_time((seconds * NANOSECONDS).ceil() as i64)
+}
+
+/// The loop's timers are ordered by times that begin long before the clock does, because a deadline
+/// may be negative.
+#[inline]
+fn loop_time(nanos: i64) -> Timestamp {
+    Timestamp::from_nanos(nanos.cast_unsigned() ^ 1 << 63)
 }
 
 #[inline]
@@ -205,7 +218,8 @@ fn time_after(event_loop: &EventLoop, delay: &Bound<'_, PyAny>) -> PyResult<f64>
 fn schedule_at(
     event_loop: &Instance<EventLoop>,
     py: Python<'_>,
-    when: f64,
+    seconds: f64,
+    when: When,
     arguments: &Arguments<'_>,
     method: &str,
 ) -> PyResult<Object> {
@@ -222,7 +236,7 @@ fn schedule_at(
     let key = event_loop
         .timers
         .borrow_mut()
-        .insert(deadline(when), handle.clone());
+        .insert(deadline(seconds), handle.clone());
     handle.set_key(Some(key));
     Ok(handle.into_object())
 }
@@ -241,7 +255,8 @@ fn call_later(
         return Err(PyTypeError::new_err("delay must not be None"));
     }
     let when = time_after(event_loop, &delay)?;
-    schedule_at(event_loop, py, when, &arguments, "call_later")
+    let given = When::Seconds(when);
+    schedule_at(event_loop, py, when, given, &arguments, "call_later")
 }
 
 fn call_at(
@@ -257,7 +272,9 @@ fn call_at(
     if when.is_none() {
         return Err(PyTypeError::new_err("when cannot be None"));
     }
-    schedule_at(event_loop, py, when.extract()?, &arguments, "call_at")
+    let seconds = when.extract()?;
+    let given = When::Given(Object::from(when.to_owned()));
+    schedule_at(event_loop, py, seconds, given, &arguments, "call_at")
 }
 
 fn time(event_loop: &Instance<EventLoop>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {

@@ -124,6 +124,9 @@ impl EventLoop {
         for item in &ready {
             item.release();
         }
+        if let Some(reactor) = &reactor {
+            reactor.iter().for_each(|(_, source)| source.release());
+        }
         drop((ready, timers, reactor, waker, unsent, factory));
     }
 }

@@ -48,7 +48,7 @@ fn run_turns(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
 }
 
 fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
-    let mut now = event_loop.now();
+    let mut now = event_loop.now_for_timers();
     let next_deadline = event_loop.timers.borrow().next_deadline();
     let ready = !event_loop.ready.borrow().is_empty();
     let stopping = event_loop.stopping.get();
@@ -63,7 +63,7 @@ fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         }
         Poll::Wait(timeout) => {
             wait(event_loop, py, timeout)?;
-            now = event_loop.now();
+            now = event_loop.now_for_timers();
         }
     }
     if event_loop
@@ -161,10 +161,11 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
             break;
         };
         result = if event_loop.is_debug() {
-            run_timed(event_loop, py, item)
+            run_timed(event_loop, py, &item)
         } else {
             item.run(event_loop, py)
         };
+        drop(item);
         if !event_loop.unsent.borrow().is_empty() {
             let sent = send_gathered(event_loop, py);
             result = result.and(sent);
@@ -189,7 +190,7 @@ fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
 }
 
 /// Runs one callback as debug mode does, which reports the slow ones.
-fn run_timed(event_loop: &Instance<EventLoop>, py: Python<'_>, item: Ready) -> PyResult<()> {
+fn run_timed(event_loop: &Instance<EventLoop>, py: Python<'_>, item: &Ready) -> PyResult<()> {
     let subject = item.subject(event_loop, py);
     let start = Instant::now();
     // Reports made meanwhile tell where the callback was scheduled.
@@ -205,5 +206,6 @@ fn run_timed(event_loop: &Instance<EventLoop>, py: Python<'_>, item: Ready) -> P
             .bind(py)
             .call1((subject.bind(py), seconds))?;
     }
+    item.forget();
     Ok(())
 }

@@ -120,6 +120,7 @@ impl Class for Handle {
     const NAME: &'static CStr = c"zloop.Handle";
     const DOC: &'static CStr = c"A callback that waits to be called; what call_soon() returns.";
     const COLLECTED: bool = false;
+    const WEAKLY_REFERENCED: bool = true;
 
     fn placement() -> &'static Placement {
         static PLACEMENT: Placement = Placement::behind_base();

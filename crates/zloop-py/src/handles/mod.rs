@@ -6,4 +6,4 @@ mod timer_handle;
 
 pub use handle::Handle;
 pub use scheduled::Scheduled;
-pub use timer_handle::TimerHandle;
+pub use timer_handle::{TimerHandle, When};

@@ -92,7 +92,7 @@ impl Scheduled {
         drop(pending);
     }
 
-    /// Runs it once and drops what it held, in debug mode save for the call, which reports show.
+    /// Runs it once and drops what it held, but not yet in debug mode, whose reports show it.
     ///
     /// # Errors
     /// What the callback raises; what it held is put back then, for the report.

@@ -18,11 +18,18 @@ use crate::raw::object::{Instance, Object};
 /// A callback that waits for its time; derived from `asyncio.TimerHandle`.
 pub struct TimerHandle {
     scheduled: Scheduled,
-    /// On the loop's clock, in seconds.
-    when: f64,
+    when: When,
     /// Where it stands among the loop's timers, while it does.
     key: Cell<Option<TimerKey>>,
     event_loop: RefCell<Option<Instance<EventLoop>>>,
+}
+
+/// When a callback is due, on the loop's clock, in seconds.
+pub enum When {
+    /// As the loop calculated it.
+    Seconds(f64),
+    /// As it was passed.
+    Given(Object),
 }
 
 impl TimerHandle {
@@ -34,7 +41,7 @@ impl TimerHandle {
     pub fn create(
         py: Python<'_>,
         event_loop: &Instance<EventLoop>,
-        when: f64,
+        when: When,
         call: Call,
         context: Object,
         debug: bool,
@@ -55,6 +62,13 @@ impl TimerHandle {
     #[inline]
     pub fn scheduled(&self) -> &Scheduled {
         &self.scheduled
+    }
+
+    fn when(&self, py: Python<'_>) -> Object {
+        match &self.when {
+            When::Seconds(seconds) => Object::from(PyFloat::new(py, *seconds)),
+            When::Given(when) => when.clone(),
+        }
     }
 
     /// Remembers its place among the loop's timers.
@@ -118,9 +132,7 @@ impl TimerHandle {
             .getter(c"_source_traceback", |handle, py| {
                 Ok(handle.scheduled.source_traceback(py))
             })
-            .getter(c"_when", |handle, py| {
-                Ok(Object::from(PyFloat::new(py, handle.when)))
-            })
+            .getter(c"_when", |handle, py| Ok(handle.when(py)))
             .getter(c"_loop", |handle, py| {
                 Ok(match &*handle.event_loop.borrow() {
                     Some(event_loop) => event_loop.as_object().clone(),
@@ -144,6 +156,9 @@ impl Class for TimerHandle {
 
     fn traverse(&self, visit: &mut Visit) {
         self.scheduled.traverse(visit);
+        if let When::Given(when) = &self.when {
+            visit.object(when);
+        }
         if let Ok(event_loop) = self.event_loop.try_borrow() {
             visit.optional(event_loop.as_ref().map(Instance::as_object));
         }
@@ -170,7 +185,7 @@ fn cancelled(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -
 }
 
 fn when(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    Ok(Object::from(PyFloat::new(py, handle.when)))
+    Ok(handle.when(py))
 }
 
 fn get_context(

@@ -15,16 +15,18 @@ const INLINE: usize = 3;
 #[derive(Clone)]
 pub struct Call {
     callable: Object,
-    /// How many arguments there are.
-    count: usize,
     places: Places,
 }
 
 /// Where the arguments are: behind one place that is vectorcall's to use
-/// (`PY_VECTORCALL_ARGUMENTS_OFFSET`), and exactly as many as the call has.
+/// (`PY_VECTORCALL_ARGUMENTS_OFFSET`).
 #[derive(Clone)]
 enum Places {
-    Inline([Option<Object>; INLINE + 1]),
+    /// The first `count` places behind vectorcall's own hold arguments.
+    Inline {
+        count: u32,
+        places: [Option<Object>; INLINE + 1],
+    },
     /// Boxed twice, to be as small as a pointer in the many calls that do not need it.
     #[allow(clippy::box_collection)]
     Spilled(Box<Vec<Option<Object>>>),
@@ -45,15 +47,14 @@ impl Call {
                 .iter_mut()
                 .zip(owned)
                 .for_each(|(place, object)| *place = object);
-            Places::Inline(inline)
+            Places::Inline {
+                count: pointers.len() as u32,
+                places: inline,
+            }
         } else {
             Places::Spilled(Box::new(std::iter::once(None).chain(owned).collect()))
         };
-        Self {
-            callable,
-            count: pointers.len(),
-            places,
-        }
+        Self { callable, places }
     }
 
     /// What is called.
@@ -64,7 +65,7 @@ impl Call {
 
     /// The arguments.
     pub fn arguments(&self) -> impl Iterator<Item = &Object> {
-        self.places()[1..].iter().take(self.count).flatten()
+        self.places()[1..].iter().flatten()
     }
 
     /// The arguments as a tuple.
@@ -80,7 +81,7 @@ impl Call {
     #[inline]
     fn places(&self) -> &[Option<Object>] {
         match &self.places {
-            Places::Inline(places) => places,
+            Places::Inline { places, .. } => places,
             Places::Spilled(places) => places,
         }
     }
@@ -91,15 +92,15 @@ impl Call {
     /// What the callable raises.
     #[inline]
     pub fn invoke(&mut self, py: Python<'_>) -> PyResult<()> {
-        let places: &mut [Option<Object>] = match &mut self.places {
-            Places::Inline(places) => places,
-            Places::Spilled(places) => places,
+        let (first_place, count) = match &mut self.places {
+            Places::Inline { count, places } => (places.as_mut_ptr(), *count as usize),
+            Places::Spilled(places) => (places.as_mut_ptr(), places.len() - 1),
         };
         // SAFETY: `Option<Object>` is a nullable pointer; `count` places behind the scratch slot
         // hold live objects, which `self` keeps alive during the call.
         unsafe {
-            let first = places.as_mut_ptr().cast::<*mut ffi::PyObject>().add(1);
-            let count = self.count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
+            let first = first_place.cast::<*mut ffi::PyObject>().add(1);
+            let count = count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
             let result = ffi::PyObject_Vectorcall(
                 self.callable.as_ptr(),
                 first,

@@ -13,6 +13,7 @@ use pyo3::types::{PyModule, PyType};
 
 use super::arguments::Arguments;
 use super::object::{Instance, Object};
+use super::weak;
 
 /// Where in an instance the Rust value stands: behind what the base class needs.
 ///
@@ -41,6 +42,8 @@ pub trait Class: Sized + 'static {
     /// Whether instances carry the collector's header. A class without it is cheaper to make and
     /// does not count as an allocation, but whoever owns its instances must visit what they hold.
     const COLLECTED: bool = true;
+    /// Whether weak references can be made to instances, where the base class does not see to it.
+    const WEAKLY_REFERENCED: bool = false;
 
     /// The class's one placement, a `static`.
     fn placement() -> &'static Placement;
@@ -157,11 +160,11 @@ unsafe fn instantiate<T: Class>(
         if object.is_null() {
             return Err(PyErr::fetch(py));
         }
-        object
-            .cast::<u8>()
-            .add(T::placement().get())
-            .cast::<T>()
-            .write(value);
+        let place = object.cast::<u8>().add(T::placement().get()).cast::<T>();
+        place.write(value);
+        if T::WEAKLY_REFERENCED {
+            weak::start_list(place.add(1).cast());
+        }
         Ok(Instance::from_object(Object::from_owned_unchecked(object)))
     }
 }
@@ -342,6 +345,7 @@ unsafe extern "C" fn deallocate<T: Class>(object: *mut ffi::PyObject) {
         if T::COLLECTED {
             ffi::PyObject_GC_UnTrack(object.cast());
         }
+        weak::clear(object);
         let py = Python::assume_attached();
         guarded(py, (), || {
             object
@@ -486,18 +490,22 @@ impl<T: Class> ClassBuilder<T> {
             if !self.constructible {
                 flags |= ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
             }
-            self.slots.push(ffi::PyType_Slot {
-                slot: 0,
-                pfunc: std::ptr::null_mut(),
-            });
-
             let alignment = align_of::<T>().max(16);
             let base_size = usize::try_from((*base.as_type_ptr()).tp_basicsize)
                 .map_err(|_| PyRuntimeError::new_err("the base class has no size"))?;
             let offset = base_size.next_multiple_of(alignment);
+            let mut size = offset + size_of::<T>();
+            if T::WEAKLY_REFERENCED {
+                self.slot(ffi::Py_tp_members, weak::members(size).cast());
+                size += weak::LIST_SIZE;
+            }
+            self.slots.push(ffi::PyType_Slot {
+                slot: 0,
+                pfunc: std::ptr::null_mut(),
+            });
             let mut spec = ffi::PyType_Spec {
                 name: T::NAME.as_ptr(),
-                basicsize: (offset + size_of::<T>()) as c_int,
+                basicsize: size as c_int,
                 itemsize: 0,
                 flags: flags as c_uint,
                 slots: self.slots.as_mut_ptr(),

@@ -18,3 +18,4 @@ pub mod class;
 pub mod context;
 pub mod object;
 pub mod threads;
+mod weak;

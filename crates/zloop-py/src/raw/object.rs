@@ -90,13 +90,6 @@ impl Object {
         self.0.bind(py)
     }
 
-    /// How many references the object has.
-    #[inline]
-    pub fn reference_count(&self) -> isize {
-        // SAFETY: `self` keeps the object alive.
-        unsafe { ffi::Py_REFCNT(self.as_ptr()) }
-    }
-
     /// Whether this is the very object `other`.
     #[inline]
     pub fn is(&self, other: *mut ffi::PyObject) -> bool {

@@ -1,6 +1,7 @@
 //! From `connection_made` to `connection_lost`.
 
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 
 use pyo3::exceptions::{PyConnectionError, PyOSError};
 use pyo3::intern;
@@ -212,9 +213,8 @@ impl Instance<StreamTransport> {
     /// Closes the descriptor, once, by its owner.
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
         if self.socket.borrow().is_none() && self.token.get().is_some() {
-            // Of a Unix socket, only the socket object can tell it.
-            let local = zloop_net::tcp::local_address(&*self.stream.borrow());
-            *self.local.borrow_mut() = local.ok().map(PeerAddress::Ip);
+            let local = PeerAddress::local(&*self.stream.borrow());
+            *self.local.borrow_mut() = local.ok();
         }
         let Some(token) = self.token.take() else {
             return Ok(());
@@ -224,6 +224,7 @@ impl Instance<StreamTransport> {
             .with_reactor(|reactor| reactor.deregister(token))
             .flatten();
         drop(source);
+        drop(self.stand_in.take());
         let owned = self.stream.borrow_mut().release_descriptor();
         drop(owned);
         let socket = self.socket.borrow().clone();
@@ -235,6 +236,31 @@ impl Instance<StreamTransport> {
             }
             socket.bind(py).call_method0(intern!(py, "close"))?;
         }
+        Ok(())
+    }
+
+    /// Leaves the descriptor's number to who watches it now, if the transport is closing and still
+    /// sends, which it goes on with.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub fn leave_number(&self) -> io::Result<()> {
+        let is_sending = self.closing.get() && !self.stream.borrow().is_drained();
+        let Some(token) = self.token.get().filter(|_| is_sending) else {
+            return Ok(());
+        };
+        let stand_in = zloop_net::pipe::duplicate(&*self.stream.borrow())?;
+        let moved = self.event_loop.with_reactor(|reactor| {
+            let source = Source::Stream(self.clone());
+            let registered = reactor.register(stand_in.as_raw_fd(), self.interest.get(), source)?;
+            Ok::<_, io::Error>((registered, reactor.deregister(token)))
+        });
+        let Some((registered, source)) = moved.transpose()? else {
+            return Ok(());
+        };
+        drop(source);
+        self.token.set(Some(registered));
+        self.stand_in.set(Some(stand_in));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -29,6 +29,8 @@ pub struct StreamTransport {
     pub(super) event_loop: Instance<EventLoop>,
     pub(super) stream: RefCell<Stream<Chunk>>,
     pub(super) token: Cell<Option<Token>>,
+    /// Registered instead of the descriptor, where somebody watches its number.
+    pub(super) stand_in: Cell<Option<OwnedFd>>,
     /// The interest that the selector was told.
     pub(super) interest: Cell<Interest>,
     /// `None` after `connection_lost`.
@@ -144,6 +146,7 @@ impl StreamTransport {
                 event_loop: event_loop.clone(),
                 stream: RefCell::new(Stream::new(parts.descriptor)),
                 token: Cell::new(None),
+                stand_in: Cell::new(None),
                 interest: Cell::new(Interest::NONE),
                 protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
                 socket: RefCell::new(parts.socket),

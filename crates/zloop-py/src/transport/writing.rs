@@ -299,12 +299,8 @@ fn write_eof(
     if transport.lost_count.get() > 0 {
         return Ok(Object::none(py));
     }
-    transport.stream.borrow_mut().write_eof();
-    if transport.stream.borrow().buffered() == 0 {
-        // asyncio shuts the socket down right here, and so raises what that raises.
-        let outcome = transport.stream.borrow_mut().flush();
-        outcome.map_err(|error| os_error(py, &error))?;
-    }
+    let ended = transport.stream.borrow_mut().write_eof_now();
+    ended.map_err(|error| os_error(py, &error))?;
     Ok(Object::none(py))
 }
 

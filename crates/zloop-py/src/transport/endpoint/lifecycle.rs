@@ -1,6 +1,7 @@
 //! From `connection_made` to `connection_lost`.
 
 use std::io;
+use std::os::fd::AsRawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -37,7 +38,7 @@ impl<T: EndpointTransport> Instance<T> {
             Some(Err(Error::AlreadyRegistered(_))) => {
                 // A terminal, for instance, with a transport for each direction.
                 let stand_in = zloop_net::pipe::duplicate(&endpoint.fd)?;
-                let registered = register(std::os::fd::AsRawFd::as_raw_fd(&stand_in));
+                let registered = register(stand_in.as_raw_fd());
                 endpoint.stand_in.set(Some(stand_in));
                 registered
             }
@@ -46,6 +47,33 @@ impl<T: EndpointTransport> Instance<T> {
         if let Some(registered) = registered {
             endpoint.token.set(Some(registered?));
         }
+        Ok(())
+    }
+
+    /// Leaves the descriptor's number to who watches it now, if the transport is closing and still
+    /// sends, which it goes on with.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub(in crate::transport) fn leave_number(&self) -> io::Result<()> {
+        let endpoint = self.endpoint();
+        let is_sending = endpoint.closing.get() && self.has_unsent();
+        let Some(token) = endpoint.token.get().filter(|_| is_sending) else {
+            return Ok(());
+        };
+        let stand_in = zloop_net::pipe::duplicate(&endpoint.fd)?;
+        let moved = endpoint.event_loop.with_reactor(|reactor| {
+            let source = Source::Endpoint(T::any(self.clone()));
+            let interest = endpoint.interest.get();
+            let registered = reactor.register(stand_in.as_raw_fd(), interest, source)?;
+            Ok::<_, io::Error>((registered, reactor.deregister(token)))
+        });
+        let Some((registered, source)) = moved.transpose()? else {
+            return Ok(());
+        };
+        drop(source);
+        endpoint.token.set(Some(registered));
+        endpoint.stand_in.set(Some(stand_in));
         Ok(())
     }
 

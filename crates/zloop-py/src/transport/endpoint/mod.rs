@@ -11,6 +11,7 @@ mod lifecycle;
 mod methods;
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
 use pyo3::prelude::*;
@@ -313,6 +314,19 @@ impl AnyEndpoint {
     /// Whether it is a socket's that is not closing, whose descriptor is nobody else's to watch.
     pub fn is_open_socket(&self) -> bool {
         matches!(self, Self::Datagram(transport) if !transport.endpoint().closing.get())
+    }
+
+    /// Leaves the descriptor's number to who watches it now, if the transport is closing and still
+    /// sends.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub fn leave_number(&self) -> io::Result<()> {
+        match self {
+            Self::Datagram(transport) => transport.leave_number(),
+            Self::ReadPipe(transport) => transport.leave_number(),
+            Self::WritePipe(transport) => transport.leave_number(),
+        }
     }
 
     /// Acts on readiness of the descriptor.

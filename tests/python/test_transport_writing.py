@@ -1,0 +1,223 @@
+"""Writing by stream transports: types, order, sizes, and when bytes leave."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import hashlib
+import random
+import re
+import socket
+import sys
+
+import pytest
+from transport_support import MEGABYTE, Recorder, connected, finished, small_pair, tcp_pair, until
+
+import zloop
+
+
+def non_contiguous():
+    return memoryview(b"a-b-c-d-")[::2]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"abcd",
+        bytearray(b"abcd"),
+        memoryview(b"abcd"),
+        memoryview(bytearray(b"abcd")),
+        memoryview(b"__abcd__")[2:6],
+        non_contiguous(),
+        memoryview(b"dcba")[::-1],
+    ],
+)
+def test_every_bytes_like_type(loop, data):
+    async def main():
+        transport, protocol, peer = await connected()
+        transport.write(data)
+        assert await peer.receive(4) == b"abcd"
+        transport.writelines([data, data])
+        assert await peer.receive(8) == b"abcdabcd"
+        await finished(transport, protocol, peer)
+
+    is_gapless = not isinstance(data, memoryview) or data.contiguous
+    if not is_gapless and not isinstance(loop, zloop.Loop):
+        pytest.skip("asyncio cannot send it")
+    loop.run_until_complete(main())
+
+
+def test_subclass_of_bytes(loop):
+    class Special(bytes):
+        pass
+
+    async def main():
+        transport, protocol, peer = await connected()
+        transport.write(Special(b"abcd"))
+        assert await peer.receive(4) == b"abcd"
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_items_wider_than_a_byte(zloop_loop):
+    async def main():
+        transport, protocol, peer = await connected()
+        numbers = array.array("I", [1, 2, 3])
+        transport.write(memoryview(numbers))
+        assert await peer.receive(12) == numbers.tobytes()
+        await finished(transport, protocol, peer)
+
+    zloop_loop.run_until_complete(main())
+
+
+def test_mutable_data_is_sent_as_it_was(loop):
+    """What the caller changes after the call does not reach the peer."""
+
+    async def main():
+        transport, protocol, peer = await connected()
+        data = bytearray(b"before")
+        transport.write(data)
+        data[:] = b"after!"
+        transport.write(b"|")
+        assert await peer.receive(7) == b"before|"
+        data.clear()
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("wrong", ["text", 5, None, [b"x"], array.array("B", [1])])
+def test_wrong_types(loop, wrong):
+    async def main():
+        transport, protocol, peer = await connected()
+        name = type(wrong).__name__
+        expected = (
+            "bytes, bytearray, or memoryview" if sys.version_info >= (3, 14) else "bytes-like"
+        )
+        message = f"^data argument must be a {expected} object, not {re.escape(repr(name))}$"
+        with pytest.raises(TypeError, match=message):
+            transport.write(wrong)
+        transport.write(b"fine")
+        assert await peer.receive(4) == b"fine"
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_wrong_lines(zloop_loop):
+    async def main():
+        transport, protocol, peer = await connected()
+        for wrong in (5, ["text"], [b"x", 5]):
+            with pytest.raises(TypeError):
+                transport.writelines(wrong)
+        transport.writelines([])
+        transport.writelines([b"", bytearray()])
+        transport.writelines(line for line in (b"fi", b"", b"ne"))
+        assert await peer.receive(4) == b"fine"
+        await finished(transport, protocol, peer)
+
+    zloop_loop.run_until_complete(main())
+
+
+def test_writes_keep_their_order(loop):
+    async def main():
+        transport, protocol, peer = await connected(pair=small_pair)
+        transport.set_write_buffer_limits(high=MEGABYTE * 16)
+        expected = bytearray()
+        random_numbers = random.Random(1)
+        for _ in range(500):
+            lines = [
+                random_numbers.randbytes(random_numbers.choice([0, 1, 10, 1000, 5000]))
+                for _ in range(3)
+            ]
+            transport.write(lines[0])
+            transport.writelines(lines[1:])
+            expected += b"".join(lines)
+        assert await peer.receive(len(expected)) == expected
+        assert transport.get_write_buffer_size() == 0
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("pair", [socket.socketpair, tcp_pair])
+def test_many_megabytes_both_ways(loop, pair):
+    async def main():
+        transport, protocol, peer = await connected(pair=pair)
+        payload = random.Random(2).randbytes(8 * MEGABYTE)
+        transport.write(payload)
+        _, received = await asyncio.gather(peer.send(payload), peer.receive(len(payload)))
+        await until(lambda: len(protocol.data) >= len(payload))
+        digest = hashlib.sha256(payload).digest()
+        assert hashlib.sha256(received).digest() == digest
+        assert hashlib.sha256(protocol.data).digest() == digest
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000, 65535, 65536, 65537, 262144, 300000, MEGABYTE])
+def test_reads_of_every_size(loop, size):
+    async def main():
+        transport, protocol, peer = await connected(pair=tcp_pair)
+        random_numbers = random.Random(size)
+        expected = bytearray()
+        for _ in range(3):
+            expected += random_numbers.randbytes(size)
+            await peer.send(expected[-size:])
+            await until(lambda: len(protocol.data) >= len(expected))  # noqa: B023 -- it is one
+        assert protocol.data == expected
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_write_before_connection_made_returns(loop):
+    class Eager(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            transport.write(b"at once, ")
+            transport.write(b"and more")
+
+    async def main():
+        transport, protocol, peer = await connected(Eager())
+        assert await peer.receive(17) == b"at once, and more"
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_written_data_leaves_when_the_callback_returns(loop):
+    """A peer in the same thread that looks in the next callback finds it."""
+
+    async def main():
+        transport, protocol, peer = await connected()
+        transport.write(b"first ")
+        transport.write(b"second")
+        await asyncio.sleep(0)
+        assert peer.sock.recv(100) == b"first second"
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_data_written_outside_a_callback_leaves_at_once(loop):
+    transport, protocol, peer = loop.run_until_complete(connected())
+    transport.write(b"no callback")
+    assert peer.sock.recv(100) == b"no callback"
+    loop.run_until_complete(finished(transport, protocol, peer))
+
+
+def test_data_written_before_an_interrupt_leaves(loop):
+    transport, protocol, peer = loop.run_until_complete(connected())
+
+    def write_and_interrupt():
+        transport.write(b"last words")
+        raise KeyboardInterrupt
+
+    loop.call_soon(write_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert peer.sock.recv(100) == b"last words"
+    loop.run_until_complete(finished(transport, protocol, peer))
