@@ -1,5 +1,6 @@
 //! Descriptors: `add_reader` and its like, and what the registry knows of each one.
 
+use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
@@ -9,7 +10,7 @@ use pyo3::types::PyInt;
 use zloop_core::{Interest, Reactor, Token};
 
 use super::EventLoop;
-use crate::errors::reactor_error;
+use crate::errors::{os_error, reactor_error};
 use crate::handles::Handle;
 use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
