@@ -9,7 +9,7 @@ python = $$(sh scripts/find_python.sh)
 run = python=$(python) && "$$python"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-tls test test-matrix bench wheel lint format clean
+.PHONY: help serve serve-tls test test-matrix bench bench-pages counts wheel lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ test-matrix: ## Run the Python tests on every CPython from 3.12 to 3.15 that can
 
 bench: ## Compare zloop with other loops (ARGUMENTS="--on 3.14 --rows echo")
 	@$(run) scripts/bench.py $(ARGUMENTS)
+
+bench-pages: ## Put the numbers of benchmarks/results into README.md and docs/performance.md
+	@$(run) benchmarks/pages.py $(ARGUMENTS)
+
+counts: ## Record what tests/counts counts: instructions, allocations and system calls of each operation
+	@$(run) scripts/counts.py $(ARGUMENTS)
 
 wheel: ## Build a wheel and an sdist into dist/, and try both
 	@$(run) scripts/wheels.py

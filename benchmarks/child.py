@@ -1,4 +1,4 @@
-"""The process in which one row runs on one loop: ROW FACTORY SECONDS.
+"""The process in which one row runs on one loop: MODULE ROW FACTORY SECONDS.
 
 Prints the value of a measured row, or the address of a served one: a port, or the path of a Unix socket.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import gc
 import sys
 
-from frame import find_factory, load_rows, pin
+from frame import find_factory, load_row, pin
 
 
 def main() -> None:
-    name, factory_name, seconds = sys.argv[1:]
-    row = load_rows()[name]
+    module, name, factory_name, seconds = sys.argv[1:]
+    row = load_row(module, name)
     pin(0)
     if row.launch is not None:
         print(row.launch(factory_name, float(seconds)))

@@ -36,11 +36,13 @@ Service = Callable[[LoopFactory, Announcer], None]
 class Row:
     """One row of the table; measure, launch or serve says how its value comes about.
 
-    The goal is how many times as good as the best other loop zloop means to be.
+    The module is the one in rows/ that has it. The goal is how many times as good as the best other loop
+    zloop means to be.
     """
 
     name: str
     unit: str
+    module: str
     goal: float = 1.0
     less_is_better: bool = False
     measure: Measurement | None = None
@@ -61,36 +63,32 @@ def measured(
     name: str, *, unit: str, goal: float = 1.0, less_is_better: bool = False
 ) -> Callable[[Measurement], Measurement]:
     """Registers a function that answers with a value after about the given seconds."""
-
-    def register(measure: Measurement) -> Measurement:
-        ROWS[name] = Row(name, unit, goal, less_is_better, measure=measure)
-        return measure
-
-    return register
+    return lambda measure: _add(
+        measure, Row(name, unit, measure.__module__, goal, less_is_better, measure=measure)
+    )
 
 
 def launched(
     name: str, *, unit: str, goal: float = 1.0, less_is_better: bool = False
 ) -> Callable[[Launch], Launch]:
     """Registers a function that answers for a factory's name, such as zloop:new_event_loop."""
-
-    def register(launch: Launch) -> Launch:
-        ROWS[name] = Row(name, unit, goal, less_is_better, launch=launch)
-        return launch
-
-    return register
+    return lambda launch: _add(
+        launch, Row(name, unit, launch.__module__, goal, less_is_better, launch=launch)
+    )
 
 
 def served(
     name: str, *, unit: str, client: tuple[str, ...], goal: float = 1.0
 ) -> Callable[[Service], Service]:
     """Registers a function that serves, with the client program that loads it."""
+    return lambda serve: _add(
+        serve, Row(name, unit, serve.__module__, goal, serve=serve, client=client)
+    )
 
-    def register(serve: Service) -> Service:
-        ROWS[name] = Row(name, unit, goal, serve=serve, client=client)
-        return serve
 
-    return register
+def _add[Function](function: Function, row: Row) -> Function:
+    ROWS[row.name] = row
+    return function
 
 
 def load_rows() -> dict[str, Row]:
@@ -101,6 +99,12 @@ def load_rows() -> dict[str, Row]:
     for name in (*order, *sorted(found - set(order))):
         importlib.import_module(f"rows.{name}")
     return ROWS
+
+
+def load_row(module: str, name: str) -> Row:
+    """One row, without importing what the others need."""
+    importlib.import_module(module)
+    return ROWS[name]
 
 
 def find_factory(name: str) -> LoopFactory:

@@ -19,7 +19,7 @@ class Failed(Exception):
 def run_row(row: Row, factory: str, seconds: float) -> float:
     """The row's value on the loop that a factory makes; raises Failed if there is none."""
     patience = 20 + 4 * seconds
-    command = [sys.executable, str(CHILD), row.name, factory, str(seconds)]
+    command = [sys.executable, str(CHILD), row.module, row.name, factory, str(seconds)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:

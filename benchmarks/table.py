@@ -36,10 +36,11 @@ def plain_table(results: Results) -> str:
 
 def full_markdown(results: Results) -> str:
     """Every loop's median with its spread below it."""
-    head = ["row", *results.loops, f"{OURS}/best", "goal", "best other"]
+    head = ["row", "unit", *results.loops, f"{OURS}/best", "goal", "best other"]
     lines = (
         [
-            f"{name}, {row.unit}",
+            name,
+            row.unit,
             *(_with_spread(row, loop, "<br><sub>{}</sub>") for loop in results.loops),
             *_verdict(row),
         ]
@@ -50,13 +51,13 @@ def full_markdown(results: Results) -> str:
 
 def short_markdown(results: Results) -> str:
     """zloop beside the best other loop of each row."""
-    head = ["row", OURS, "best other", "ratio", "goal"]
+    head = ["row", "unit", OURS, "best other", "ratio", "goal"]
     lines = []
     for name, row in results.rows.items():
         best = row.best_other()
         other = f"{short(row.median(best))} ({best})" if best else NOTHING
         ratio, goal, _ = _verdict(row)
-        lines.append([f"{name}, {row.unit}", short(row.median(OURS)), other, ratio, goal])
+        lines.append([name, row.unit, short(row.median(OURS)), other, ratio, goal])
     return _markdown(head, lines)
 
 

@@ -7,6 +7,9 @@ import shutil
 
 from workspace import StepFailed, announce, run
 
+# What tests/counts counts system calls and instructions with.
+COUNTERS = ("strace", "valgrind")
+
 
 def ensure(*programs: str) -> list[str]:
     """Installs the missing programs where that is possible; answers with those still missing.

@@ -7,12 +7,19 @@ import sys
 from collections.abc import Callable, Mapping
 
 import python_suites
+import system_packages
 from environment import environment
 from suite import Suite, from_cargo, from_json, from_junit, summarize
 from workspace import RESULTS, ROOT, StepFailed, fail, require_cargo
 from zloop_build import zloop_environment
 
-TYPED_FOLDERS = ("scripts", "tests/conformance", "tests/uvicorn_suite", "benchmarks")
+TYPED_FOLDERS = (
+    "scripts",
+    "tests/conformance",
+    "tests/counts",
+    "tests/uvicorn_suite",
+    "benchmarks",
+)
 
 # Cargo must see the interpreter that the tests use, or it builds the bindings once more.
 FOR_CARGO = {"PYO3_PYTHON": sys.executable}
@@ -67,6 +74,25 @@ def python() -> list[Suite]:
     return python_suites.python_suites(python_suites.test_environment())
 
 
+def counts() -> list[Suite]:
+    """What the loop costs, counted, against what is recorded."""
+    missing = system_packages.ensure(*system_packages.COUNTERS)
+    if missing:
+        print(f"without {', '.join(missing)}, some counts are skipped: install them by hand")
+    junit = RESULTS / "counts.xml"
+    return [
+        Suite(
+            "Counted costs",
+            [
+                python_suites.test_environment().python,
+                *("-m", "pytest", "-q", "tests/counts", f"--junit-xml={junit}"),
+            ],
+            budget=400,
+            read_totals=from_junit(junit),
+        )
+    ]
+
+
 def example() -> list[Suite]:
     """The FastAPI example, served and asked."""
     requirements = [
@@ -103,6 +129,7 @@ GROUPS: dict[str, Callable[[], list[Suite]]] = {
     "rust": rust,
     "stubs": stubs,
     "python": python,
+    "counts": counts,
     "example": example,
     "uvicorn": uvicorn,
 }

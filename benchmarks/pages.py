@@ -1,0 +1,112 @@
+"""Puts measured numbers into README.md and docs/performance.md, between marks that name what belongs there.
+
+    python benchmarks/pages.py                       from benchmarks/results
+    python benchmarks/pages.py --results .cache/bench --into .cache/bench/pages
+
+The second leaves the documents alone, and writes changed copies to a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from results import OURS, Results
+from table import below_goal, full_markdown, short_markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/performance.md")
+COUNTS = ROOT / "tests" / "counts" / "recorded.json"
+MARKED = re.compile(
+    r"(<!-- measured: (\w+) (\d+\.\d+) -->\n).*?(<!-- end of measured -->)", re.DOTALL
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--into", type=Path, default=ROOT)
+    options = parser.parse_args()
+    for name in PAGES:
+        page = ROOT / name
+        target = options.into / name
+        changed = fill(page.read_text(), page, options.results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(changed)
+        print(f"written: {target}")
+
+
+def fill(text: str, page: Path, folder: Path) -> str:
+    """The text with each marked part made anew, except those for which there are no results."""
+
+    def replace(found: re.Match[str]) -> str:
+        opening, what, version, closing = found.groups()
+        path = folder / f"{version}.json"
+        part = _counts(version) if what == "counts" else _measured(what, page, path)
+        return found[0] if part is None else f"{opening}\n{part}\n\n{closing}"
+
+    return MARKED.sub(replace, text)
+
+
+def _measured(what: str, page: Path, path: Path) -> str | None:
+    if not path.exists():
+        return None
+    results = Results.read(path)
+    tables: dict[str, Callable[[Results], str]] = {"full": full_markdown, "short": short_markdown}
+    up = "../" * (len(page.relative_to(ROOT).parts) - 1)
+    chart = f"![zloop beside the best other loop, row by row]({up}docs/images/benchmarks-{path.stem}.png)"
+    return "\n\n".join([chart, tables[what](results), _summary(results), _circumstances(results)])
+
+
+def _summary(results: Results) -> str:
+    """How the rows came out, in two sentences."""
+    ratios = [ratio for row in results.rows.values() if (ratio := row.to_best(OURS)) is not None]
+    better = sum(round(ratio, 2) >= 1 for ratio in ratios)
+    missed = below_goal(results)
+    reached = (
+        "Every row reaches its goal."
+        if not missed
+        else f"{len(missed)} stay below their goal: {'; '.join(missed)}."
+    )
+    return f"In {better} of {len(ratios)} rows no other loop is better than {OURS}. {reached}"
+
+
+def _circumstances(results: Results) -> str:
+    about: dict[str, Any] = results.about
+    machine, versions = about["machine"], dict(about["versions"])
+    python = versions.pop("Python")
+    kind = " (a virtual machine)" if machine["virtual"] else ""
+    packages = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
+    return (
+        f"Measured on {about['date']} with `{about['command']}`: medians of {about['rounds']} rounds of"
+        f" {about['seconds']:g} s, on {machine['cores']} cores of an {machine['processor']}{kind},"
+        f" {machine['system']}, {python}, load average {machine['load']} when it began;"
+        f" {packages}."
+    )
+
+
+def _counts(version: str) -> str | None:
+    """The recorded counts, an operation a row."""
+    recorded = json.loads(COUNTS.read_text()).get(version)
+    if recorded is None:
+        return None
+    kinds = ("instructions", "own instructions", "allocations", "system calls")
+    rows: dict[str, dict[str, float]] = {}
+    for name, count in recorded["counts"].items():
+        kind, _, operation = name.partition(" per ")
+        rows.setdefault(operation, {})[kind] = count
+    lines = [f"| {' | '.join(('operation', *kinds))} |", "| --- | ---: | ---: | ---: | ---: |"]
+    for operation, counts in rows.items():
+        cells = (f"{counts[kind]:g}" if kind in counts else "" for kind in kinds)
+        lines.append(f"| {operation} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", f"Recorded with CPython {recorded['build']}."])
+
+
+if __name__ == "__main__":
+    main()

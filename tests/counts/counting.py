@@ -1,0 +1,103 @@
+"""Counts everything that the guard guards."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from operations import LONGER, OPERATIONS
+from tools import Segment, by_callgrind, by_strace, python_program, segments_of, traced
+
+Counts = dict[str, float]
+
+# Waiting takes instructions that depend on the time.
+INSTRUCTIONS = tuple(name for name in OPERATIONS if name != "waiting turn")
+ALLOCATIONS = INSTRUCTIONS
+SYSTEM_CALLS = ("turn", "waiting turn", "timer fired", "echo 1 KiB", "streams echo 1 KiB")
+
+CONNECTIONS = 64
+HTTP_REQUEST = f"system calls per HTTP request, {CONNECTIONS} connections"
+
+
+def names() -> list[str]:
+    """What is counted, in the order of the record; zloop's own instructions need no certain interpreter."""
+    return [
+        *(f"instructions per {name}" for name in INSTRUCTIONS),
+        *(f"own instructions per {name}" for name in INSTRUCTIONS),
+        *(f"allocations per {name}" for name in ALLOCATIONS),
+        *(f"system calls per {name}" for name in SYSTEM_CALLS),
+        HTTP_REQUEST,
+    ]
+
+
+def count_all() -> Counts:
+    """Every count; raises tools.Unavailable where one cannot be had."""
+    families: list[Callable[[], Counts]] = [_instructions, _allocations, _system_calls]
+    with ThreadPoolExecutor(len(families)) as threads:
+        running = [threads.submit(family) for family in families]
+        found = [one.result() for one in running]
+    counts = {name: count for family in found for name, count in family.items()}
+    return {name: round(counts[name], 2) for name in names()}
+
+
+def _instructions() -> Counts:
+    segments = by_callgrind(python_program("program.py", *INSTRUCTIONS), every_allocation=False)
+    return {
+        **_per_operation("instructions", INSTRUCTIONS, segments, lambda one: one.instructions),
+        **_per_operation(
+            "own instructions", INSTRUCTIONS, segments, lambda one: one.own_instructions
+        ),
+    }
+
+
+def _allocations() -> Counts:
+    segments = by_callgrind(python_program("program.py", *ALLOCATIONS), every_allocation=True)
+    return _per_operation("allocations", ALLOCATIONS, segments, lambda one: one.allocations)
+
+
+def _system_calls() -> Counts:
+    segments = by_strace(python_program("program.py", *SYSTEM_CALLS))
+    counts = _per_operation("system calls", SYSTEM_CALLS, segments, Counter.total)
+    return {**counts, HTTP_REQUEST: _calls_per_request()}
+
+
+def _per_operation[S: (Segment, Counter[str])](
+    what: str, operations: Sequence[str], segments: Sequence[S], amount: Callable[[S], int]
+) -> Counts:
+    """Each operation has left three segments: the few, the many, and what is between it and the next."""
+    counts = {}
+    for number, name in enumerate(operations):
+        few, many = segments[3 * number : 3 * number + 2]
+        more = OPERATIONS[name][1] * (LONGER - 1)
+        counts[f"{what} per {name}"] = (amount(many) - amount(few)) / more
+    return counts
+
+
+def _calls_per_request(before: int = 10, counted: int = 100) -> float:
+    """Of a server whose clients are in another process."""
+    first, last = CONNECTIONS * before, CONNECTIONS * (before + counted)
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace"
+        command = traced(python_program("web_server.py", str(first), str(last)), trace)
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as server:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            try:
+                port = server.stdout.readline().strip()
+                # After the second mark the clients go on for a while, each at its own pace.
+                requests = str(before + counted + 10)
+                clients = python_program("web_clients.py", port, str(CONNECTIONS), requests)
+                subprocess.run(clients, check=True, timeout=120)
+                server.stdin.write("\n")
+                server.stdin.flush()
+                server.wait(60)
+            finally:
+                server.kill()
+        (segment,) = segments_of(trace)
+    return segment.total() / (last - first)

@@ -1,0 +1,50 @@
+"""No operation takes more instructions, allocations or system calls than are recorded for it."""
+
+from __future__ import annotations
+
+import pytest
+from counting import CONNECTIONS, HTTP_REQUEST, Counts, count_all, names
+from record import RENEW, VERSION, Record, read, this_build
+from tools import Unavailable
+
+# By so much a count may grow: what is left of chance stays below it.
+TOLERANCE = 0.03
+
+# One read and one write, and a wait that is shared by those that came together.
+CALLS_PER_REQUEST = 2.1
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="session")
+def counts() -> Counts:
+    try:
+        return count_all()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def record() -> Record:
+    found = read()
+    if found is None:
+        pytest.skip(f"nothing is recorded for CPython {VERSION}: `{RENEW}` does it")
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != HTTP_REQUEST])
+def test_count_has_not_grown(name, record, counts):
+    if name.startswith("instructions") and record.build != this_build():
+        pytest.skip(f"recorded with another build, {record.build}: `{RENEW}` records this one's")
+    assert name in record.counts, f"{name} is not recorded: `{RENEW}` does it"
+    recorded = record.counts[name]
+    # Two allocations in a hundred operations are chance.
+    most = max(recorded * (1 + TOLERANCE), recorded + 0.02)
+    assert counts[name] <= most, (
+        f"{name}: {counts[name]:g}, recorded are {recorded:g}. If that is meant, `{RENEW}` renews the record."
+    )
+
+
+def test_http_requests(counts):
+    """What else happens on the machine decides how many come together, so there is a bound, no record."""
+    assert counts[HTTP_REQUEST] <= CALLS_PER_REQUEST, f"with {CONNECTIONS} connections"
