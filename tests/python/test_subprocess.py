@@ -32,8 +32,10 @@ def run(loop, coroutine):
 @pytest.mark.parametrize("code", [0, 3, 255])
 def test_return_code(loop, code):
     async def main():
-        process = await asyncio.create_subprocess_shell(f"exit {code}")
-        assert process.returncode in (None, code)  # it may have ended already
+        # It is held until it was looked at.
+        process = await asyncio.create_subprocess_shell(f"read line; exit {code}", stdin=PIPE)
+        assert process.returncode is None
+        process.stdin.write(b"go on\n")
         assert await process.wait() == code
         assert process.returncode == code
 

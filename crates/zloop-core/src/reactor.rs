@@ -55,6 +55,33 @@ impl<S> Reactor<S> {
         })
     }
 
+    /// Goes on with a selector of its own, as the child of a fork must before it does anything else:
+    /// the one it inherited is its parent's too, and what it would register or end there, it would
+    /// for both. The old one stays open, because closing it would do just that.
+    ///
+    /// Wakers of before wake the parent alone; [`waker`](Self::waker) gives a new one.
+    ///
+    /// # Errors
+    ///
+    /// When the system is out of descriptors; nothing has changed then.
+    pub fn renew_selector(&mut self) -> io::Result<()> {
+        let inherited = std::mem::replace(&mut self.selector, Arc::new(Selector::new()?));
+        std::mem::forget(inherited);
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let Some(entry) = &mut slot.entry else {
+                continue;
+            };
+            let token = Token::new(index, slot.generation);
+            if !entry.interest.is_empty()
+                && let Err(error) = self.selector.add(entry.fd, token, entry.interest)
+            {
+                tracing::debug!(fd = ?entry.fd, ?token, %error, "could not be registered anew");
+                entry.interest = Interest::NONE;
+            }
+        }
+        Ok(())
+    }
+
     /// The selector, to wait without borrowing the reactor.
     #[inline]
     #[must_use]

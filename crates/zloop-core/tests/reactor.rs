@@ -121,6 +121,34 @@ fn a_descriptor_is_registered_once() {
 }
 
 #[test]
+fn a_renewed_selector_leaves_the_inherited_one_alone() {
+    let mut reactor = reactor();
+    let ((mut near, far), (_other, silent)) = (pair(), pair());
+    let token = reactor
+        .register(far.as_raw_fd(), Interest::READABLE, "far")
+        .expect("a token");
+    reactor
+        .register(silent.as_raw_fd(), Interest::NONE, "silent")
+        .expect("a token");
+    let inherited = reactor.selector().clone();
+    reactor.renew_selector().expect("a selector");
+    near.write_all(b"x").expect("a write");
+    let events = poll(&mut reactor, LONG);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].0, token);
+
+    assert_eq!(reactor.deregister(token), Some("far"));
+    reactor.waker().wake();
+    assert_eq!(poll(&mut reactor, SOON), []);
+    let mut found = Events::new();
+    inherited.wait(&mut found, LONG).expect("a wait");
+    assert_eq!(
+        found.iter().map(|(token, _)| token).collect::<Vec<_>>(),
+        [token]
+    );
+}
+
+#[test]
 fn what_cannot_be_waited_for_is_refused_and_leaves_nothing() {
     let mut reactor = reactor();
     let file = std::fs::File::open(std::env::current_exe().expect("a path")).expect("a file");

@@ -13,10 +13,10 @@ from typing import Any
 
 from ._errors import ErrorReporting
 from ._executors import Executors
-from ._signals import SignalHandling
+from ._forks import Forking
 
 
-class Lifecycle(ErrorReporting, Executors, SignalHandling):
+class Lifecycle(ErrorReporting, Executors, Forking):
     """Running and closing."""
 
     def __init__(self) -> None:

@@ -113,6 +113,19 @@ class SignalHandling(LoopBase):
         if current != descriptor:
             self._replaced_wakeup_fd = current
 
+    def _renew_signal_sockets(self) -> None:
+        """In a forked child: leave the parent's signals to the parent, and have one's own."""
+        if self._signal_sockets is None:
+            return
+        inherited, self._signal_sockets = self._signal_sockets, None
+        replaced, self._replaced_wakeup_fd = self._replaced_wakeup_fd, None
+        self._remove_reader(inherited[0].fileno())
+        if replaced is not None:
+            self._install_wakeup_fd()
+            self._replaced_wakeup_fd = replaced
+        for end in inherited:
+            end.close()
+
     def _restore_wakeup_fd(self) -> None:
         """Put back what was there before, unless somebody has replaced ours since."""
         if self._replaced_wakeup_fd is None or self._signal_sockets is None:

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
 use super::EventLoop;
+use crate::errors::os_error;
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
@@ -57,6 +58,11 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
             c"_close_native",
             close_native,
             c"_close_native($self)\n--\n\nDrop all callbacks, timers and registrations.",
+        )
+        .method(
+            c"_renew_selector",
+            renew_selector,
+            c"_renew_selector($self)\n--\n\nIn a forked child: part from the selector that the parent waits on.",
         )
         .property(
             c"slow_callback_duration",
@@ -221,6 +227,22 @@ fn close_native(
     _: Arguments<'_>,
 ) -> PyResult<Object> {
     event_loop.release();
+    Ok(Object::none(py))
+}
+
+fn renew_selector(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
+    let renewed = event_loop.with_reactor(|reactor| {
+        reactor.renew_selector()?;
+        Ok::<_, std::io::Error>(reactor.waker())
+    });
+    if let Some(waker) = renewed.transpose().map_err(|error| os_error(py, &error))? {
+        let inherited = event_loop.waker.replace(Some(waker));
+        drop(inherited);
+    }
     Ok(Object::none(py))
 }
 
