@@ -21,6 +21,9 @@ from pathlib import Path
 
 CLIENTS = Path(__file__).parent / "clients"
 
+# The compiled client of everything but HTTP and TLS.
+SOCKET_LOAD = ("compiled.py", "socket_load")
+
 # Names the cores to the processes of a run, since one that is pinned sees only its own.
 CORES = "BENCHMARK_CORES"
 

@@ -34,9 +34,10 @@ def _bench(arguments: list[str]) -> None:
     if missing:
         print(f"without {', '.join(missing)}, the rows that need it fail: install it by hand")
     bench = zloop_environment("bench", [ROOT / "benchmarks" / "requirements.txt"])
-    announce("building the program that loads TLS servers")
-    load = ["--release", "--package", "zloop-tls", "--example", "tls_load"]
-    run(["cargo", "build", "--quiet", *load])
+    announce("building the programs that load servers")
+    for package, example in (("zloop-net", "socket_load"), ("zloop-tls", "tls_load")):
+        load = ["--release", "--package", package, "--example", example]
+        run(["cargo", "build", "--quiet", *load])
     run([bench.python, "benchmarks", *arguments])
 
 

@@ -8,7 +8,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from frame import CLIENTS, Announcer, LoopFactory, measured, rate_of, run_service, served
+from frame import (
+    CLIENTS,
+    SOCKET_LOAD,
+    Announcer,
+    LoopFactory,
+    measured,
+    rate_of,
+    run_service,
+    served,
+)
 
 BATCH = 200
 
@@ -49,7 +58,7 @@ class Greeter(asyncio.Protocol):
         transport.close()
 
 
-@served("accepts", unit="connections/s", client=("connector.py",))
+@served("accepts", unit="connections/s", client=(*SOCKET_LOAD, "connections", "4"))
 def accepts(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from frame import Announcer, LoopFactory, run_service, served
+from frame import SOCKET_LOAD, Announcer, LoopFactory, run_service, served
 
 
 class Echo(asyncio.DatagramProtocol):
@@ -17,7 +17,9 @@ class Echo(asyncio.DatagramProtocol):
         self._send(data, address)
 
 
-@served("UDP echo 1 KiB", unit="datagrams/s", goal=1.1, client=("datagram_echo.py", "1024", "16"))
+@served(
+    "UDP echo 1 KiB", unit="datagrams/s", goal=1.1, client=(*SOCKET_LOAD, "datagrams", "1024", "16")
+)
 def udp_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> int:
         transport, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from frame import Announcer, LoopFactory, run_service, served
+from frame import SOCKET_LOAD, Announcer, LoopFactory, run_service, served
 
 
 class Echo(asyncio.Protocol):
@@ -25,14 +25,24 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
 
 
 # Decorators apply from the last to the first.
-@served("echo 100 KiB", unit="messages/s", goal=1.1, client=("echo.py", "102400", "1"))
-@served("echo 1 KiB, 50 connections", unit="messages/s", goal=1.2, client=("echo.py", "1024", "50"))
-@served("echo 1 KiB", unit="messages/s", goal=1.2, client=("echo.py", "1024", "1"))
+@served(
+    "echo 100 KiB",
+    unit="messages/s",
+    goal=1.1,
+    client=(*SOCKET_LOAD, "echo", "102400", "1"),
+)
+@served(
+    "echo 1 KiB, 50 connections",
+    unit="messages/s",
+    goal=1.2,
+    client=(*SOCKET_LOAD, "echo", "1024", "50"),
+)
+@served("echo 1 KiB", unit="messages/s", goal=1.2, client=(*SOCKET_LOAD, "echo", "1024", "1"))
 def echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
 
 
-@served("echo 1 KiB, Unix socket", unit="messages/s", client=("echo.py", "1024", "1"))
+@served("echo 1 KiB, Unix socket", unit="messages/s", client=(*SOCKET_LOAD, "echo", "1024", "1"))
 def unix_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> str:
         # A name of Linux's own, of which no file is left when the process is killed.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from frame import Announcer, LoopFactory, run_service, served
+from frame import SOCKET_LOAD, Announcer, LoopFactory, run_service, served
 
 SIZE = 64 * 1024
 
 
-@served("sock_* echo 1 KiB", unit="messages/s", goal=1.1, client=("echo.py", "1024", "1"))
+@served(
+    "sock_* echo 1 KiB", unit="messages/s", goal=1.1, client=(*SOCKET_LOAD, "echo", "1024", "1")
+)
 def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     tasks: set[asyncio.Task[None]] = set()
 
@@ -33,7 +35,7 @@ def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, start)
 
 
-@served("add_reader echo 1 KiB", unit="messages/s", client=("echo.py", "1024", "1"))
+@served("add_reader echo 1 KiB", unit="messages/s", client=(*SOCKET_LOAD, "echo", "1024", "1"))
 def add_reader_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> int:
         def accept() -> None:

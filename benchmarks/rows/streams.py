@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from frame import Announcer, LoopFactory, run_service, served
+from frame import SOCKET_LOAD, Announcer, LoopFactory, run_service, served
 
 SIZE = 1024
 
@@ -24,6 +24,8 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     return port
 
 
-@served("streams echo 1 KiB", unit="messages/s", goal=1.2, client=("echo.py", str(SIZE), "1"))
+@served(
+    "streams echo 1 KiB", unit="messages/s", goal=1.2, client=(*SOCKET_LOAD, "echo", str(SIZE), "1")
+)
 def streams_echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)

@@ -78,7 +78,9 @@ def _add_row(
             engine = Engine(factory, rustls=rustls)
             run_service(factory, announce, lambda loop: _start(loop, protocol, engine))
 
-        served(f"TLS {name}{suffix}", unit=unit, goal=goal, client=("tls_load.py", *load))(serve)
+        served(
+            f"TLS {name}{suffix}", unit=unit, goal=goal, client=("compiled.py", "tls_load", *load)
+        )(serve)
 
 
 _add_row("echo 1 KiB", "messages/s", ("echo", "1024", "1"), Echo, (1.2, 2))

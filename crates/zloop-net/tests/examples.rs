@@ -1,7 +1,7 @@
 //! The examples run, and do what they say.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -90,6 +90,55 @@ fn tcp_echo_with_nonsense() {
         .arg("--nonsense")
         .output()
         .expect("an output");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
+}
+
+#[test]
+fn socket_load_measures_an_echo() {
+    let (_server, address) = Server::start();
+    for mode in [["1024", "1"], ["20000", "3"]] {
+        let output = example("socket_load")
+            .args([address.port().to_string().as_str(), "0.05", "echo"])
+            .args(mode)
+            .output()
+            .expect("an output");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let rate: f64 = printed.trim().parse().expect("a rate");
+        assert!(output.status.success() && rate > 0.0, "{printed}");
+    }
+}
+
+#[test]
+fn socket_load_measures_connections() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a listener");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    let output = example("socket_load")
+        .args([port.to_string().as_str(), "0.05", "connections", "2"])
+        .output()
+        .expect("an output");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let rate: f64 = printed.trim().parse().expect("a rate");
+    assert!(output.status.success() && rate > 0.0, "{printed}");
+}
+
+#[test]
+fn socket_load_tells_of_a_server_that_leaves() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a listener");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    let output = example("socket_load")
+        .args([port.to_string().as_str(), "0.05", "echo", "10", "1"])
+        .output()
+        .expect("an output");
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+}
+
+#[test]
+fn socket_load_without_arguments() {
+    let output = example("socket_load").output().expect("an output");
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
 }
