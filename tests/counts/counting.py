@@ -19,6 +19,10 @@ INSTRUCTIONS = tuple(name for name in OPERATIONS if name != "waiting turn")
 ALLOCATIONS = INSTRUCTIONS
 SYSTEM_CALLS = ("turn", "waiting turn", "timer fired", "echo 1 KiB", "streams echo 1 KiB")
 
+# By so much a count may grow, or by so little that it is chance: what time decides stays below both.
+TOLERANCE = 0.03
+CHANCE = 0.02
+
 CONNECTIONS = 64
 HTTP_REQUEST = f"system calls per HTTP request, {CONNECTIONS} connections"
 
@@ -32,6 +36,11 @@ def names() -> list[str]:
         *(f"system calls per {name}" for name in SYSTEM_CALLS),
         HTTP_REQUEST,
     ]
+
+
+def has_grown(recorded: float, now: float) -> bool:
+    """Whether a count is above its record by more than chance."""
+    return now > max(recorded * (1 + TOLERANCE), recorded + CHANCE)
 
 
 def count_all() -> Counts:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from counting import CONNECTIONS, HTTP_REQUEST, Counts, count_all, names
+from counting import CONNECTIONS, HTTP_REQUEST, Counts, count_all, has_grown, names
 from record import RENEW, VERSION, Record, read, this_build
 from tools import Unavailable
-
-# By so much a count may grow: what is left of chance stays below it.
-TOLERANCE = 0.03
 
 # One read and one write, and a wait that is shared by those that came together.
 CALLS_PER_REQUEST = 2.1
@@ -38,9 +35,7 @@ def test_count_has_not_grown(name, record, counts):
         pytest.skip(f"recorded with another build, {record.build}: `{RENEW}` records this one's")
     assert name in record.counts, f"{name} is not recorded: `{RENEW}` does it"
     recorded = record.counts[name]
-    # Two allocations in a hundred operations are chance.
-    most = max(recorded * (1 + TOLERANCE), recorded + 0.02)
-    assert counts[name] <= most, (
+    assert not has_grown(recorded, counts[name]), (
         f"{name}: {counts[name]:g}, recorded are {recorded:g}. If that is meant, `{RENEW}` renews the record."
     )
 

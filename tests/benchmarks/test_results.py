@@ -1,0 +1,126 @@
+"""What the benchmark makes of its measurements."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pages
+import pytest
+from results import Results, RowResult
+from table import below_goal, full_markdown, plain_table, short, short_markdown
+
+ABOUT = {
+    "date": "2026-01-02 03:04 UTC",
+    "command": "make bench",
+    "rounds": 3,
+    "seconds": 0.5,
+    "machine": {"processor": "Abacus", "cores": 2, "virtual": True, "system": "Linux", "load": 0.1},
+    "versions": {"Python": "CPython 3.14.0", "uvloop": "1.2", "zuvloop": None},
+}
+
+
+def results() -> Results:
+    rows = {
+        "echo": RowResult(
+            "messages/s",
+            1.2,
+            values={"zloop": [3e3, 1e3, 2e3], "asyncio": [500.0], "uvloop": [1.9e3, 1e3, 1.6e3]},
+        ),
+        "memory": RowResult(
+            "bytes", less_is_better=True, values={"zloop": [800.0], "asyncio": [2000.0]}
+        ),
+    }
+    return Results(("zloop", "asyncio", "uvloop"), dict(ABOUT), rows)
+
+
+def test_ratio_is_to_the_best_other_loop():
+    row = results().rows["echo"]
+    assert row.best_other() == "uvloop"
+    assert row.to_best("zloop") == 2e3 / 1.6e3
+    assert row.to_best("asyncio") == 500 / 1.6e3
+    assert row.to_best("rloop") is None
+
+
+def test_where_less_is_better_the_ratio_is_turned_round():
+    row = RowResult("ms", less_is_better=True, values={"zloop": [2], "a": [3], "b": [8]})
+    assert row.best_other() == "a"
+    assert row.to_best("zloop") == 1.5
+    assert row.to_best("b") == 3 / 8
+
+
+def test_rows_that_nobody_else_ran_have_no_ratio():
+    alone = RowResult("ms", values={"zloop": [2.0]})
+    assert alone.best_other() is None
+    assert alone.to_best("zloop") is None
+    assert below_goal(Results(("zloop",), {}, {"alone": alone})) == []
+
+
+def test_goal_is_compared_as_the_table_shows_the_ratio():
+    made = results()
+    assert below_goal(made) == []
+    made.rows["echo"].goal = 1.26
+    assert below_goal(made) == ["echo"]
+    made.rows["echo"].goal = 1.25
+    made.rows["echo"].values["zloop"] = [1.997e3]
+    assert below_goal(made) == []
+
+
+def test_results_survive_the_file(tmp_path):
+    path = tmp_path / "deep" / "3.14.json"
+    results().write(path)
+    assert Results.read(path) == results()
+
+
+def test_tables_show_the_spread_and_the_verdict():
+    plain = plain_table(results()).splitlines()
+    assert len({len(line) for line in plain}) == 1
+    assert re.sub(" +", " ", plain[2]) == (
+        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 | 1.2 | uvloop |"
+    )
+    assert "2k<br><sub>1…3</sub>" in full_markdown(results())
+    assert "| memory | bytes | 800 | 2k (asyncio) | 2.50 | 1.0 |" in short_markdown(results())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), (1.064, "1.06"), (68_230, "68.2k"), (2_414_000, "2.41M"), (0.0123, "0.0123")],
+)
+def test_short_numbers(value, shown):
+    assert short(value) == shown
+
+
+PAGE = """Before.
+<!-- measured: short 3.14 -->
+old
+<!-- end of measured -->
+Between.
+<!-- measured: full 3.99 -->
+kept
+<!-- end of measured -->
+After.
+"""
+
+
+def test_only_marked_parts_with_results_are_replaced(tmp_path):
+    results().write(tmp_path / "3.14.json")
+    page = Path(pages.ROOT) / "docs" / "performance.md"
+    filled = pages.fill(PAGE, page, tmp_path)
+    assert "old" not in filled
+    assert "Before.\n<!-- measured: short 3.14 -->\n\n![" in filled
+    assert "(../docs/images/benchmarks-3.14.png)" in filled
+    assert "In 2 of 2 rows no other loop is better than zloop." in filled
+    assert "with `make bench`: medians of 3 rounds of 0.5 s, on 2 cores of an Abacus" in filled
+    assert "uvloop 1.2." in filled
+    assert filled.endswith(PAGE.partition("Between.")[1] + PAGE.partition("Between.")[2])
+    assert pages.fill(filled, page, tmp_path) == filled
+
+
+def test_every_marked_part_of_the_documents_can_be_filled(tmp_path):
+    for name in pages.PAGES:
+        marks = pages.MARKED.findall((pages.ROOT / name).read_text())
+        assert marks
+        for _, what, version, _ in marks:
+            assert what in {"short", "full", "counts"}
+            results().write(tmp_path / f"{version}.json")
+        assert "Abacus" in pages.fill((pages.ROOT / name).read_text(), pages.ROOT / name, tmp_path)
