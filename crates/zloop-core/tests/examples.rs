@@ -37,6 +37,22 @@ fn timers() {
 }
 
 #[test]
+fn work_queue() {
+    let output = example("work_queue")
+        .args(["--threads", "3", "--jobs", "1000"])
+        .output()
+        .expect("an output");
+    assert!(output.status.success());
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let sum: u64 = (0..1000).map(|number| number * number).sum();
+    assert!(stdout.starts_with("3000 jobs done in "), "{stdout}");
+    assert!(
+        stdout.ends_with(&format!("the sums are [{sum}, {sum}, {sum}]\n")),
+        "{stdout}"
+    );
+}
+
+#[test]
 fn timers_with_nonsense() {
     let output = example("timers")
         .arg("--nonsense")

@@ -1,51 +1,23 @@
-//! The examples run, and do what they say.
+//! The examples run, and do what they say, for clients that know nothing of this crate.
+
+#[path = "support/programs.rs"]
+mod programs;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::thread;
+use std::time::Duration;
 
-/// Examples are built beside the tests, one folder up.
-fn example(name: &str) -> Command {
-    let mut path: PathBuf = std::env::current_exe().expect("a path");
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(name);
-    assert!(
-        path.exists(),
-        "no {}: build the examples first",
-        path.display()
-    );
-    Command::new(path)
-}
+use programs::{Server, example};
 
-struct Server(Child);
+/// Long enough for any machine; only a failure takes it.
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
 
-impl Server {
-    fn start() -> (Self, SocketAddr) {
-        let mut child = example("tcp_echo")
-            .args(["--port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a server");
-        let stdout = child.stdout.take().expect("its output");
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .expect("an address");
-        (Self(child), address.parse().expect("an address"))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn server(name: &str) -> (Server, SocketAddr) {
+    let server = Server::start(name, &["--port", "0"]);
+    let address = server.place.parse().expect("an address");
+    (server, address)
 }
 
 fn echo(address: SocketAddr, message: &[u8]) -> Vec<u8> {
@@ -62,9 +34,15 @@ fn echo(address: SocketAddr, message: &[u8]) -> Vec<u8> {
     })
 }
 
+fn much() -> Vec<u8> {
+    (0..8_000_000_u32)
+        .map(|number| (number % 251) as u8)
+        .collect()
+}
+
 #[test]
 fn tcp_echo() {
-    let (_server, address) = Server::start();
+    let (_server, address) = server("tcp_echo");
     assert_eq!(echo(address, b"hello"), b"hello");
     assert_eq!(echo(address, b""), b"");
     // Someone who leaves without a word, and one who never reads, disturb nobody.
@@ -74,9 +52,7 @@ fn tcp_echo() {
         .set_nonblocking(true)
         .expect("a non-blocking socket");
     while never_reads.write(&[1; 65536]).is_ok() {}
-    let much: Vec<u8> = (0..8_000_000_u32)
-        .map(|number| (number % 251) as u8)
-        .collect();
+    let much = much();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| assert!(echo(address, &much) == much));
@@ -85,18 +61,162 @@ fn tcp_echo() {
 }
 
 #[test]
-fn tcp_echo_with_nonsense() {
-    let output = example("tcp_echo")
-        .arg("--nonsense")
-        .output()
-        .expect("an output");
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
+fn udp_echo() {
+    let (_server, address) = server("udp_echo");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    client.connect(address).expect("a peer");
+    client.set_read_timeout(PATIENCE).expect("a time-out");
+    let mut buffer = vec![0; 70_000];
+    for size in [0, 1, 1000, 60_000] {
+        client.send(&vec![7; size]).expect("a datagram");
+        let count = client.recv(&mut buffer).expect("its echo");
+        assert_eq!(&buffer[..count], vec![7; size]);
+    }
+    for number in 0..20 {
+        client.send(&[number]).expect("a datagram");
+    }
+    for number in 0..20 {
+        let count = client.recv(&mut buffer).expect("its echo");
+        assert_eq!(buffer[..count], [number], "in order");
+    }
+}
+
+#[test]
+fn line_server() {
+    let path = std::env::temp_dir().join(format!("zloop-lines-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let _server = Server::start("line_server", &[path.to_str().expect("a path")]);
+    let connect = || {
+        let stream = UnixStream::connect(&path).expect("a connection");
+        stream.set_read_timeout(PATIENCE).expect("a time-out");
+        (
+            stream.try_clone().expect("a duplicate"),
+            BufReader::new(stream),
+        )
+    };
+    let read = |reader: &mut BufReader<UnixStream>| {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a line");
+        line
+    };
+    let (mut near, mut near_answers) = connect();
+    let (mut far, mut far_answers) = connect();
+    near.write_all(b"add 2 40\nmultiply 6").expect("a write");
+    far.write_all(b"sing\nadd nine\n").expect("a write");
+    assert_eq!(read(&mut near_answers), "42\n");
+    assert_eq!(
+        read(&mut far_answers),
+        "error: say add or multiply, and numbers\n"
+    );
+    assert_eq!(
+        read(&mut far_answers),
+        "error: nine: invalid digit found in string\n"
+    );
+    near.write_all(b" 7\n").expect("a write");
+    assert_eq!(read(&mut near_answers), "42\n");
+    far.write_all(&[b'x'; 4097]).expect("a write");
+    assert_eq!(read(&mut far_answers), "error: the line is too long\n");
+    assert_eq!(read(&mut far_answers), "", "it was shown the door");
+    let _ = std::fs::remove_file(&path);
+}
+
+#[test]
+fn http_server() {
+    let (_server, address) = server("http_server");
+    let ask = |requests: &[&[u8]]| {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(PATIENCE).expect("a time-out");
+        stream.set_nodelay(true).expect("a socket");
+        for part in requests {
+            stream.write_all(part).expect("a write");
+            thread::yield_now();
+        }
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).expect("answers");
+        answers
+    };
+    let last = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+
+    let answers = ask(&[b"GET / HTTP/1.1\r\n\r\nGET / HTT", b"P/1.1\r\n\r\n", last]);
+    assert_eq!(answers.matches("200 OK").count(), 3);
+    assert_eq!(answers.matches("connection: keep-alive").count(), 2);
+    assert!(answers.ends_with("connection: close\r\n\r\nhello\n"));
+
+    let post = b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nab";
+    let answers = ask(&[post, b"cde", b"GET /no HTTP/1.1\r\n\r\n", last]);
+    assert!(answers.contains("5 bytes\n") && answers.contains("404 Not Found"));
+
+    assert!(ask(&[b"GET / HTTP/1.0\r\n\r\n"]).contains("connection: close"));
+    assert!(ask(&[b"nonsense\r\n\r\n"]).starts_with("HTTP/1.1 400 "));
+    assert!(ask(&[&[b'x'; 16 * 1024 + 1]]).starts_with("HTTP/1.1 431 "));
+}
+
+#[test]
+fn proxy() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let upstream_address = upstream.local_addr().expect("an address").to_string();
+    let mut server = Server::start("proxy", &[&upstream_address]);
+    let address: SocketAddr = server.place.parse().expect("an address");
+
+    // A round trip, with each direction ended by itself.
+    let echoing = thread::spawn(move || {
+        let (mut stream, _) = upstream.accept().expect("a connection");
+        let mut request = Vec::new();
+        stream.read_to_end(&mut request).expect("a request");
+        stream.write_all(&request).expect("a write");
+        upstream
+    });
+    assert_eq!(echo(address, b"through and back"), b"through and back");
+    let upstream = echoing.join().expect("the upstream");
+
+    // An upstream that does not read holds the client back, not the proxy's memory.
+    let mut client = TcpStream::connect(address).expect("a connection");
+    let (mut slow, _) = upstream.accept().expect("a connection");
+    client.set_nonblocking(true).expect("a non-blocking socket");
+    let chunk = [1; 65536];
+    let mut sent = 0;
+    let mut refused = 0;
+    while refused < 20 {
+        match client.write(&chunk) {
+            Ok(count) => (sent, refused) = (sent + count, 0),
+            Err(_) => {
+                refused += 1;
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        assert!(sent < 100_000_000, "nobody holds the client back");
+    }
+    client.shutdown(Shutdown::Write).expect("a shutdown");
+    let mut received = Vec::new();
+    slow.read_to_end(&mut received).expect("a read to the end");
+    assert_eq!(received.len(), sent, "and nothing is lost");
+    drop((client, slow));
+    let told: Vec<usize> = (0..2).map(|_| server.next_number()).collect();
+    assert!(told[1] > 0 && told[1] <= 64 * 1024 * 2, "{told:?}");
+}
+
+#[test]
+fn nonsense_is_refused() {
+    for name in [
+        "tcp_echo",
+        "udp_echo",
+        "http_server",
+        "line_server",
+        "proxy",
+    ] {
+        let output = example(name)
+            .args(["--nonsense", "and", "more"])
+            .output()
+            .expect("an output");
+        assert!(!output.status.success());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("usage"), "{name}: {stderr}");
+    }
 }
 
 #[test]
 fn socket_load_measures_an_echo() {
-    let (_server, address) = Server::start();
+    let (_server, address) = server("tcp_echo");
     for mode in [["1024", "1"], ["20000", "3"]] {
         let output = example("socket_load")
             .args([address.port().to_string().as_str(), "0.05", "echo"])

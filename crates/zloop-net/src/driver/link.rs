@@ -44,6 +44,8 @@ pub(super) struct Link {
     /// The listener that accepted it.
     pub(super) listener: Option<Token>,
     pub(super) peer: Option<PeerAddress>,
+    /// Whether the peer sends no more.
+    has_ended: bool,
     /// Why it is lost.
     pub(super) failure: Option<Error>,
 }
@@ -71,6 +73,7 @@ impl Link {
             is_queued: false,
             listener: None,
             peer: None,
+            has_ended: false,
             failure: None,
         }
     }
@@ -103,7 +106,10 @@ impl Link {
         }
         match self.stream.read(buffer) {
             Ok(ReadOutcome::Data(count)) => Some(Happening::Received(count)),
-            Ok(ReadOutcome::End) => Some(Happening::Ended),
+            Ok(ReadOutcome::End) => {
+                self.has_ended = true;
+                Some(Happening::Ended)
+            }
             Ok(ReadOutcome::Blocked) => None,
             Err(error) => {
                 self.failure = Some(Error::Transport(error));
@@ -226,7 +232,9 @@ impl Link {
 
     /// Whether nothing is left to do for it.
     pub(super) fn is_over(&self) -> bool {
-        self.failure.is_some() || (self.stream.is_closing() && self.stream.is_drained())
+        let has_ended = self.has_ended && self.stream.is_eof_requested();
+        self.failure.is_some()
+            || (self.stream.is_drained() && (self.stream.is_closing() || has_ended))
     }
 
     /// What to wait for. With TLS, whether to receive is for TLS to say.

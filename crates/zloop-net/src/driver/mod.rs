@@ -226,8 +226,8 @@ impl<H: Handler> Driver<H> {
             .unwrap_or(Err(NotWritable))
     }
 
-    /// Ends this direction when what was written is sent; the peer's stays open.
-    /// False if the connection is gone.
+    /// Ends this direction when what was written is sent; the peer's stays open, and the connection
+    /// is closed when that has ended too. False if the connection is gone.
     pub fn write_eof(&mut self, connection: Token) -> bool {
         self.change(connection, |link, _| link.write_eof())
             .is_some()
