@@ -94,3 +94,7 @@ pub use timers::{TimerHeap, TimerKey};
 pub use token::Token;
 pub use turn::{Pacer, Poll};
 pub use waker::Waker;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

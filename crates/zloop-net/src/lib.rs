@@ -78,3 +78,12 @@ pub use driver::{Driver, Error, Handler, Remote};
 pub use fault::Fault;
 pub use flow::{FlowEvent, WriteLimits};
 pub use stream::{FlushOutcome, NotWritable, ReadOutcome, Stream};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// The guide's programs are compiled, and run where they end.
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../embedding.md")]
+struct Guide;

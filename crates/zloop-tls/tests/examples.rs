@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -39,7 +40,10 @@ impl Server {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        let folder = std::env::temp_dir().join(format!("zloop-tls-echo-{}", std::process::id()));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("zloop-tls-echo-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("chain.pem"), certificate.pem()).unwrap();
         std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
@@ -135,10 +139,43 @@ fn tls_echo() {
 }
 
 #[test]
-fn tls_echo_without_arguments() {
-    let output = example("tls_echo").output().unwrap();
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
+fn tls_client() {
+    let server = Server::start();
+    let port = server.address.port().to_string();
+    let ask = |host: &str, request: &[u8]| {
+        let mut client = example("tls_client")
+            .args([
+                server.folder.join("chain.pem"),
+                host.into(),
+                port.clone().into(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        client.stdin.take().unwrap().write_all(request).unwrap();
+        client.wait_with_output().unwrap()
+    };
+    let request = [b'x'; 50_000];
+    let answered = ask(HOST, &request);
+    assert!(answered.status.success());
+    assert!(answered.stdout == request);
+
+    let refused = ask("127.0.0.1", b"hello");
+    assert!(!refused.status.success());
+    let reason = String::from_utf8_lossy(&refused.stderr);
+    assert!(reason.contains("IP address mismatch"), "{reason}");
+    assert!(refused.stdout.is_empty());
+}
+
+#[test]
+fn without_arguments() {
+    for name in ["tls_echo", "tls_client"] {
+        let output = example(name).output().unwrap();
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
+    }
 }
 
 #[test]

@@ -87,3 +87,12 @@ fn without_arguments() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("usage"));
 }
+
+/// `embedding.md` ends with this example.
+#[test]
+fn the_guide_shows_the_program_that_is_tested() {
+    let guide = include_str!("../../embedding.md");
+    let program = include_str!("../../examples/chat.rs");
+    let (_, program) = program.split_once("\n\n").expect("a heading");
+    assert!(guide.contains(program));
+}

