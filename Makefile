@@ -9,7 +9,7 @@ python = $$(sh scripts/find_python.sh)
 run = python=$(python) && "$$python"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-tls test test-matrix bench bench-pages counts wheel lint format clean
+.PHONY: help serve serve-tls test test-rust test-matrix bench bench-pages counts wheel lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ serve-tls: ## Serve it by HTTPS, with a certificate made on the spot (PORT=8443,
 
 test: ## Check the sources and run every Rust and Python test, uvicorn's own suite among them
 	@$(run) scripts/test.py $(ARGUMENTS)
+
+test-rust: ## Run what concerns the Rust crates alone: tests, documentation, packages
+	@$(run) scripts/test.py --only rust
 
 test-matrix: ## Run the Python tests on every CPython from 3.12 to 3.15 that can be found
 	@$(run) scripts/test_matrix.py $(ARGUMENTS)

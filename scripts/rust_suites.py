@@ -1,4 +1,4 @@
-"""The suites of the Rust crates: their tests both ways of waiting, documentation, targets, features, packages."""
+"""The suites of the Rust crates: tests, documentation, other targets, features and packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEATURES = ("--features", "zloop-net/tls")
 # Cargo must see the interpreter that the tests use, or it builds the bindings once more.
 FOR_CARGO = {"PYO3_PYTHON": sys.executable}
 
-# What else the crates have code for, and which of them. Checked where the target's standard library is installed.
+# What else some crates have code for; checked where its standard library is installed.
 OTHER_TARGETS = {
     "x86_64-apple-darwin": ("zloop-core", "zloop-net"),
     "x86_64-pc-windows-msvc": ("zloop-core",),
@@ -44,8 +44,11 @@ def _waiting_by_polling() -> Suite:
     """The crates' tests with the selector that other systems have, in a target folder of its own."""
     return Suite(
         "Rust tests, waiting by polling",
-        ["cargo", "test", *_packages(*CRATES), *FEATURES, "--lib", "--tests", "--examples"]
-        + ["--no-fail-fast"],
+        [
+            *("cargo", "test", "--no-fail-fast", "--lib", "--tests", "--examples"),
+            *_packages(*CRATES),
+            *FEATURES,
+        ],
         budget=1200,
         read_totals=from_cargo,
         environment={

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Mapping
 
 import python_suites
+import rust_suites
 import system_packages
 from environment import environment
-from suite import Suite, from_cargo, from_json, from_junit, summarize
+from suite import Suite, from_json, from_junit, summarize
 from workspace import RESULTS, ROOT, StepFailed, fail, require_cargo
 from zloop_build import zloop_environment
 
@@ -20,9 +21,6 @@ TYPED_FOLDERS = (
     "tests/uvicorn_suite",
     "benchmarks",
 )
-
-# Cargo must see the interpreter that the tests use, or it builds the bindings once more.
-FOR_CARGO = {"PYO3_PYTHON": sys.executable}
 
 
 def checks() -> list[Suite]:
@@ -42,9 +40,12 @@ def checks() -> list[Suite]:
         ),
         Suite(
             "cargo clippy",
-            ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            [
+                *("cargo", "clippy", "--workspace", *rust_suites.FEATURES, "--all-targets"),
+                *("--", "-D", "warnings"),
+            ],
             budget=900,
-            environment=FOR_CARGO,
+            environment=rust_suites.FOR_CARGO,
         ),
     ]
 
@@ -57,16 +58,8 @@ def stubs() -> list[Suite]:
 
 
 def rust() -> list[Suite]:
-    """The Rust tests, the examples' own among them."""
-    return [
-        Suite(
-            "Rust tests",
-            ["cargo", "test", "--workspace", "--no-fail-fast"],
-            budget=1200,
-            read_totals=from_cargo,
-            environment=FOR_CARGO,
-        )
-    ]
+    """The Rust crates: their tests, the examples' own among them, their documentation and packages."""
+    return rust_suites.rust_suites()
 
 
 def python() -> list[Suite]:

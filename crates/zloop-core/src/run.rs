@@ -98,7 +98,7 @@ impl<C: Clock> EventLoop<C> {
     ///
     /// # Errors
     ///
-    /// As [`Reactor::register`].
+    /// As [`Reactor::register`](crate::Reactor::register).
     pub fn watch(
         &mut self,
         fd: RawFd,
@@ -113,7 +113,7 @@ impl<C: Clock> EventLoop<C> {
     ///
     /// # Errors
     ///
-    /// As [`Reactor::set_interest`].
+    /// As [`Reactor::set_interest`](crate::Reactor::set_interest).
     pub fn set_interest(&mut self, token: Token, interest: Interest) -> Result<(), Error> {
         self.schedule.reactor_mut().set_interest(token, interest)
     }

@@ -120,7 +120,7 @@ fn an_untrusted_server_is_no_connection_for_either_side() {
     both.heard.sort();
     let fault = Some(Fault::Peer);
     assert_eq!(both.heard[0], format!("client closed {fault:?}"));
-    let alert = "the TLS handshake failed: the peer sent the alert unknown ca: Caller";
+    let alert = "the TLS handshake failed: the peer sent the alert certificate unknown: Caller";
     assert_eq!(both.heard[1], alert);
 }
 
