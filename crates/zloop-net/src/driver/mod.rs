@@ -299,8 +299,13 @@ impl<H: Handler> Driver<H> {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn negotiated(&self, connection: Token) -> Option<zloop_tls::Negotiated> {
+        use zloop_tls::Session;
+
         let tls = self.link(connection)?.tls.as_ref()?;
-        tls.connection.negotiated().ok().flatten()
+        if tls.connection.is_handshaking() {
+            return None;
+        }
+        tls.connection.session().negotiated().ok()
     }
 
     /// The time of the driver's clock.

@@ -38,6 +38,11 @@ impl SharedBytes {
         }
     }
 
+    /// The object itself, given away.
+    pub fn into_object(self) -> Object {
+        self.object
+    }
+
     /// The object itself.
     pub fn object(&self) -> &Object {
         &self.object
@@ -91,6 +96,18 @@ impl BytesBuilder {
                 self.capacity,
             )
         }
+    }
+
+    /// Copies what fits of `bytes` behind the first `start` bytes, and says how much that is.
+    pub fn put(&mut self, start: usize, bytes: &[u8]) -> usize {
+        let room = self.spare().get_mut(start..).unwrap_or_default();
+        let fits = bytes.len().min(room.len());
+        // SAFETY: both have that many bytes, and nobody else has seen those of the object.
+        unsafe {
+            let place = room.as_mut_ptr().cast::<u8>();
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, fits);
+        }
+        fits
     }
 
     /// The finished object, of the first `length` bytes, which were written.

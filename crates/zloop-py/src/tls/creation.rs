@@ -15,6 +15,9 @@ use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 
+/// How much is encrypted for one send: few sends, from memory that the processor has at hand.
+const ENCRYPT_AHEAD: usize = 128 * 1024;
+
 /// Adds it to the loop's class.
 pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder.method(
@@ -58,6 +61,7 @@ fn make_tls_transport(
     let options = Options {
         handshake_timeout: duration(&handshake_timeout)?,
         shutdown_timeout: duration(&shutdown_timeout)?,
+        encrypt_ahead: ENCRYPT_AHEAD,
         ..Options::default()
     };
     let server_side = server_side.is_truthy()?;

@@ -11,13 +11,15 @@ use zloop_tls::{
 use super::errors::exception;
 use super::rustls_context;
 use super::ssl_session::SslSession;
-use crate::raw::bytes::SharedBytes;
+use crate::raw::bytes::{BytesBuilder, SharedBytes};
 use crate::raw::class::Visit;
 use crate::raw::object::Object;
 use crate::transport::Chunk;
 
 /// How much plaintext is handed to the protocol at a time.
 const DELIVERY_LIMIT: usize = 256 * 1024;
+/// The ciphertext of the longest record, more or less.
+const RECORD_CIPHERTEXT: usize = 16 * 1024 + 256;
 
 /// A connection, by whichever engine.
 pub enum Engine {
@@ -94,6 +96,11 @@ impl Engine {
 
     pub fn is_handshaking(&self) -> bool {
         each!(self, connection => connection.is_handshaking())
+    }
+
+    /// Whether it is neither handshaking nor closing: what is received is only kept.
+    pub fn is_open(&self) -> bool {
+        each!(self, connection => !connection.is_handshaking() && !connection.is_closing())
     }
 
     pub fn is_closed(&self) -> bool {
@@ -244,28 +251,40 @@ fn gather<S: Session>(
     connection: &mut Connection<S, Chunk>,
     own: impl Fn(S::Plaintext<'_>) -> SharedBytes,
 ) -> PyResult<Option<Object>> {
-    let Some(first) = connection.read(&own) else {
-        return Ok(None);
-    };
-    let joined = connection.read(|plaintext| {
-        let (first, second) = (first.as_ref(), plaintext.as_ref());
-        let mut joined = Vec::with_capacity(4 * (first.len() + second.len()));
-        joined.extend_from_slice(first);
-        joined.extend_from_slice(second);
-        joined
-    });
-    let Some(mut joined) = joined else {
-        return Ok(Some(first.object().clone()));
-    };
-    while joined.len() < DELIVERY_LIMIT {
-        if connection
-            .read(|plaintext| joined.extend_from_slice(plaintext.as_ref()))
-            .is_none()
-        {
-            break;
+    let mut first = None;
+    if connection.session().buffered_ciphertext() <= RECORD_CIPHERTEXT {
+        first = connection.read(own);
+        if first.is_none() || connection.session().buffered_ciphertext() == 0 {
+            return Ok(first.map(SharedBytes::into_object));
         }
     }
-    Ok(Some(Object::from(PyBytes::new(py, &joined))))
+    let start = first.as_ref().map_or(&[][..], AsRef::as_ref);
+    let waiting = connection.session().buffered_ciphertext();
+    let most = DELIVERY_LIMIT + RECORD_CIPHERTEXT;
+    let mut joined = BytesBuilder::new(py, (start.len() + waiting).min(most))?;
+    let mut length = joined.put(0, start);
+    let mut rest = Vec::new();
+    while length < DELIVERY_LIMIT && rest.is_empty() {
+        let read = connection.read(|plaintext| {
+            let plaintext = plaintext.as_ref();
+            let fits = joined.put(length, plaintext);
+            rest.extend_from_slice(&plaintext[fits..]);
+            fits
+        });
+        match read {
+            Some(count) => length += count,
+            None => break,
+        }
+    }
+    if length == start.len() {
+        return Ok(first.map(SharedBytes::into_object));
+    }
+    let joined = joined.finish(py, length)?;
+    if rest.is_empty() {
+        return Ok(Some(joined));
+    }
+    let joined = joined.bind(py).add(PyBytes::new(py, &rest))?;
+    Ok(Some(Object::from(joined)))
 }
 
 fn translate<E: std::error::Error + 'static>(

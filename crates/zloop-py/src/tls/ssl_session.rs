@@ -1,5 +1,6 @@
 //! Python's `ssl` as an engine: an `SSLObject` between two `MemoryBIO`s.
 
+use std::cell::Cell;
 use std::io::IoSlice;
 
 use pyo3::exceptions::PyOSError;
@@ -9,7 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyType};
 use zloop_tls::{Cipher, Fault, Handshake, Negotiated, Received, Session};
 
-use crate::raw::bytes::{SharedBytes, lend, lend_mut};
+use crate::raw::bytes::{BytesBuilder, SharedBytes, lend, lend_mut};
 use crate::raw::call;
 use crate::raw::class::Visit;
 use crate::raw::object::Object;
@@ -18,9 +19,6 @@ use crate::transport::Chunk;
 
 /// The plaintext that a record holds, at most.
 const RECORD_PLAINTEXT: usize = 16 * 1024;
-/// The room to receive into that is offered first, and at most.
-const LEAST_ROOM: usize = 16 * 1024;
-const MOST_ROOM: usize = 256 * 1024;
 
 /// The classes of the `ssl` module that the engine deals with.
 struct Classes {
@@ -57,12 +55,13 @@ pub struct SslSession {
     incoming: Object,
     outgoing: Object,
     methods: Methods,
-    /// What is received is put here first.
-    room: Vec<u8>,
-    room_size: usize,
+    /// Whether it is known that nothing which came from the peer waits to be looked at.
+    is_drained: Cell<bool>,
+    /// Whether it is known that OpenSSL holds no part of a record.
+    is_between_records: bool,
+    /// Whether something may wait to be sent.
+    has_output: bool,
     peer_closed: bool,
-    /// What could not be told when it happened.
-    failure: Option<PyErr>,
 }
 
 /// Bound methods, looked up once: those of the object that `ssl.SSLObject` passes calls on to.
@@ -74,7 +73,6 @@ struct Methods {
     write: Object,
     pending: Object,
     shutdown: Object,
-    record: Object,
     add_incoming: Object,
     take_outgoing: Object,
 }
@@ -112,7 +110,6 @@ impl SslSession {
             write: inner.getattr("write")?.into(),
             pending: inner.getattr("pending")?.into(),
             shutdown: shutdown.into(),
-            record: PyInt::new(py, RECORD_PLAINTEXT).into_any().into(),
             add_incoming: incoming.getattr("write")?.into(),
             take_outgoing: outgoing.getattr("read")?.into(),
         };
@@ -121,10 +118,10 @@ impl SslSession {
             incoming: incoming.into(),
             outgoing: outgoing.into(),
             methods,
-            room: Vec::new(),
-            room_size: LEAST_ROOM,
+            is_drained: Cell::new(false),
+            is_between_records: false,
+            has_output: true,
             peer_closed: false,
-            failure: None,
         })
     }
 
@@ -145,7 +142,6 @@ impl SslSession {
             &methods.write,
             &methods.pending,
             &methods.shutdown,
-            &methods.record,
             &methods.add_incoming,
             &methods.take_outgoing,
         ];
@@ -156,10 +152,24 @@ impl SslSession {
         object.bind(attached(object)).extract()
     }
 
-    /// Whether anything that came from the peer waits to be looked at.
-    fn has_input(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(Self::pending_in(py, &self.incoming)? > 0
-            || Self::count(&call::call0(py, &self.methods.pending)?)? > 0)
+    /// How many bytes to ask for: 0 if nothing that came from the peer waits to be looked at.
+    ///
+    /// A record's plaintext is never longer than its ciphertext, so that there is no need for room
+    /// for the longest record when less than that has come.
+    fn readable(&self, py: Python<'_>) -> PyResult<usize> {
+        if self.is_drained.get() {
+            return Ok(0);
+        }
+        let waiting = Self::pending_in(py, &self.incoming)?;
+        if self.is_between_records {
+            self.is_drained.set(waiting == 0);
+            return Ok(waiting.min(RECORD_PLAINTEXT));
+        }
+        if waiting > 0 || Self::count(&call::call0(py, &self.methods.pending)?)? > 0 {
+            return Ok(RECORD_PLAINTEXT);
+        }
+        self.is_drained.set(true);
+        Ok(0)
     }
 
     fn pending_in(py: Python<'_>, bio: &Object) -> PyResult<usize> {
@@ -167,37 +177,45 @@ impl SslSession {
     }
 
     fn write_part(&self, py: Python<'_>, part: &[u8]) -> PyResult<usize> {
-        let write = |data: &Object| call::call1(py, &self.methods.write, data);
-        let result = if self.methods.keep_nothing {
-            lend(py, part, write)
+        if self.methods.keep_nothing {
+            lend(py, part, |data| self.write_object(py, data))
         } else {
-            write(&Object::from(PyBytes::new(py, part)))
-        };
-        match result {
+            self.write_object(py, &Object::from(PyBytes::new(py, part)))
+        }
+    }
+
+    fn write_object(&self, py: Python<'_>, data: &Object) -> PyResult<usize> {
+        match call::call1(py, &self.methods.write, data) {
             Ok(count) => Self::count(&count),
             Err(error) if wants_more(py, &error)? => Ok(0),
             Err(error) => Err(error),
         }
     }
 
-    /// Reads by `read`, and says what became of it.
+    /// Reads at most `most` bytes by `read`, which is told how many to ask for and says how many it
+    /// got, and says what became of it.
     fn read_by<T>(
         &mut self,
         py: Python<'_>,
-        read: impl FnOnce(&Self) -> PyResult<Option<T>>,
+        most: usize,
+        read: impl FnOnce(&Self, usize) -> PyResult<(T, usize)>,
     ) -> PyResult<Received<T>> {
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
-        }
         if self.peer_closed {
             return Ok(Received::CloseNotify);
         }
-        if !self.has_input(py)? {
+        let wanted = self.readable(py)?.min(most);
+        if wanted == 0 {
             return Ok(Received::Nothing);
         }
-        match read(self) {
-            Ok(Some(data)) => return Ok(Received::Data(data)),
-            Ok(None) => {}
+        self.has_output = true;
+        let result = read(self, wanted);
+        self.is_between_records = match &result {
+            Ok((_, count)) => *count < wanted || wanted == RECORD_PLAINTEXT,
+            Err(_) => false,
+        };
+        match result {
+            Ok((data, count)) if count > 0 => return Ok(Received::Data(data)),
+            Ok(_) => {}
             Err(error) if error.matches(py, classes(py)?.zero_return.bind(py))? => {}
             Err(error) if wants_more(py, &error)? => return Ok(Received::Nothing),
             Err(error) => return Err(error),
@@ -220,6 +238,7 @@ impl Session for SslSession {
     type Ciphertext = Chunk;
 
     fn receive(&mut self, ciphertext: &[u8]) -> PyResult<()> {
+        self.is_drained.set(false);
         let py = attached(&self.object);
         lend(py, ciphertext, |data| {
             call::call1(py, &self.methods.add_incoming, data)
@@ -227,32 +246,17 @@ impl Session for SslSession {
         .map(drop)
     }
 
-    fn receive_buffer(&mut self) -> Option<&mut [u8]> {
-        if self.room.len() != self.room_size {
-            self.room.resize(self.room_size, 0);
-        }
-        Some(&mut self.room)
-    }
-
-    fn received(&mut self, count: usize) {
-        let object = self.object.clone();
-        let py = attached(&object);
-        let added = lend(py, &self.room[..count], |data| {
-            call::call1(py, &self.methods.add_incoming, data)
-        });
-        if let Err(error) = added {
-            self.failure = Some(error);
-        }
-        if count == self.room.len() {
-            self.room_size = (self.room_size * 4).min(MOST_ROOM);
-        }
-    }
-
     fn buffered_ciphertext(&self) -> usize {
+        if self.is_drained.get() {
+            return 0;
+        }
         Self::pending_in(attached(&self.object), &self.incoming).unwrap_or(0)
     }
 
     fn take_ciphertext(&mut self) -> PyResult<Option<Chunk>> {
+        if !std::mem::take(&mut self.has_output) {
+            return Ok(None);
+        }
         let py = attached(&self.object);
         if Self::pending_in(py, &self.outgoing)? == 0 {
             return Ok(None);
@@ -264,9 +268,7 @@ impl Session for SslSession {
     fn handshake(&mut self) -> PyResult<Handshake> {
         let object = self.object.clone();
         let py = attached(&object);
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
-        }
+        self.has_output = true;
         match call::call0(py, &self.methods.do_handshake) {
             Ok(_) => Ok(Handshake::Done),
             Err(error) if wants_more(py, &error)? => Ok(Handshake::WantsMore),
@@ -275,6 +277,7 @@ impl Session for SslSession {
     }
 
     fn write(&mut self, plaintext: &[IoSlice<'_>]) -> PyResult<usize> {
+        self.has_output = true;
         let py = attached(&self.object);
         let Some(first) = plaintext.first() else {
             return Ok(0);
@@ -282,25 +285,28 @@ impl Session for SslSession {
         if plaintext.len() == 1 || first.len() >= RECORD_PLAINTEXT {
             return self.write_part(py, first);
         }
-        let mut joined = Vec::with_capacity(RECORD_PLAINTEXT);
+        let total: usize = plaintext.iter().map(|part| part.len()).sum();
+        let mut joined = BytesBuilder::new(py, total.min(RECORD_PLAINTEXT))?;
+        let mut length = 0;
         for part in plaintext {
-            let fits = part.len().min(RECORD_PLAINTEXT - joined.len());
-            joined.extend_from_slice(&part[..fits]);
+            length += joined.put(length, part);
         }
-        self.write_part(py, &joined)
+        self.write_object(py, &joined.finish(py, length)?)
     }
 
     fn read<R>(&mut self, deliver: impl FnOnce(SharedBytes) -> R) -> PyResult<Received<R>> {
         let object = self.object.clone();
         let py = attached(&object);
-        let received = self.read_by(py, |session| {
-            let data = call::call1(py, &session.methods.read, &session.methods.record)?;
+        let received = self.read_by(py, RECORD_PLAINTEXT, |session, wanted| {
+            let wanted = Object::from(PyInt::new(py, wanted));
+            let data = call::call1(py, &session.methods.read, &wanted)?;
             let data = SharedBytes::new(data.bind(py));
-            Ok(data.filter(|data| !data.as_ref().is_empty()))
+            let count = data.as_ref().map_or(0, |data| data.as_ref().len());
+            Ok((data, count))
         })?;
         Ok(match received {
-            Received::Data(data) => Received::Data(deliver(data)),
-            Received::Nothing => Received::Nothing,
+            Received::Data(Some(data)) => Received::Data(deliver(data)),
+            Received::Data(None) | Received::Nothing => Received::Nothing,
             Received::CloseNotify => Received::CloseNotify,
         })
     }
@@ -308,8 +314,9 @@ impl Session for SslSession {
     fn read_into(&mut self, buffer: &mut [u8]) -> PyResult<Received<usize>> {
         let object = self.object.clone();
         let py = attached(&object);
-        self.read_by(py, |session| {
-            let wanted = Object::from(PyInt::new(py, buffer.len()));
+        self.read_by(py, buffer.len(), |session, wanted| {
+            let buffer = &mut buffer[..wanted];
+            let wanted = Object::from(PyInt::new(py, wanted));
             let count = if session.methods.keep_nothing {
                 lend_mut(py, buffer, |view| {
                     Self::count(&call::call2(py, &session.methods.read, &wanted, view)?)
@@ -320,13 +327,16 @@ impl Session for SslSession {
                 buffer[..data.len()].copy_from_slice(&data);
                 data.len()
             };
-            Ok((count > 0).then_some(count))
+            Ok((count, count))
         })
     }
 
     fn close_notify(&mut self) -> PyResult<()> {
         let object = self.object.clone();
         let py = attached(&object);
+        self.has_output = true;
+        self.is_drained.set(false);
+        self.is_between_records = false;
         match call::call0(py, &self.methods.shutdown) {
             Ok(_) => self.peer_closed = true,
             Err(error) if wants_more(py, &error)? || is_late_data(py, &error) => {}

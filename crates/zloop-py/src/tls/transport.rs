@@ -140,7 +140,8 @@ impl TlsTransport {
         Some(result)
     }
 
-    /// Has `read` read into the engine's own room; what came is looked at by `advance`.
+    /// Has `read` read into the engine's own room or, if it has none, into the loop's; what came is
+    /// looked at by `advance`.
     ///
     /// # Errors
     /// What reading fails with.
@@ -153,14 +154,40 @@ impl TlsTransport {
             return Ok(ReadOutcome::Blocked);
         };
         let outcome = match engine.receive_buffer() {
-            Some(room) => read(room),
-            // The peer's last word came already; only the end of the stream is news.
-            None => read(&mut [0; 4096]),
+            Some(room) => {
+                let outcome = read(room);
+                if let Ok(ReadOutcome::Data(count)) = outcome {
+                    engine.received(count);
+                }
+                outcome
+            }
+            None => self.receive_by_copy(&mut engine, read),
         };
-        if let Ok(ReadOutcome::Data(count)) = outcome {
-            engine.received(count);
-        }
         *self.engine.borrow_mut() = Some(engine);
+        outcome
+    }
+
+    fn receive_by_copy(
+        &self,
+        engine: &mut Engine,
+        read: impl FnOnce(&mut [u8]) -> io::Result<ReadOutcome>,
+    ) -> io::Result<ReadOutcome> {
+        let mut early = Vec::new();
+        let outcome = self.event_loop.with_read_buffer(|room| {
+            let outcome = read(room);
+            if let Ok(ReadOutcome::Data(count)) = outcome {
+                if engine.is_open() {
+                    engine.receive(&room[..count]);
+                } else {
+                    early.extend_from_slice(&room[..count]);
+                }
+            }
+            outcome
+        });
+        if !early.is_empty() {
+            // The handshake, or what follows closing, may call back into Python.
+            engine.receive(&early);
+        }
         outcome
     }
 
