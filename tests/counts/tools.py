@@ -66,7 +66,7 @@ def _segment(dump: str) -> Segment:
     called = ""
     for line in dump.splitlines():
         if line.startswith("ob="):
-            in_zloop = "_zloop" in line
+            in_zloop = line.rpartition("/")[2].startswith("_zloop.")
         elif line.startswith("cfn="):
             called = line.removeprefix("cfn=")
         elif line.startswith("calls="):

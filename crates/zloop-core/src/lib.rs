@@ -38,6 +38,18 @@
 //! - [`Schedule`] puts them together into turns, for tasks of any type; [`EventLoop`] is one for
 //!   programs that want callbacks and nothing else.
 //!
+//! # Errors
+//!
+//! What a program asks of a [`Reactor`] and cannot have is an [`Error`], whose [`fault`](Error::fault)
+//! says whether the program or the system is to blame. An [`io::Error`](std::io::Error) of a wait or of
+//! making a reactor is always the system's.
+//!
+//! # Systems
+//!
+//! Linux is what it is built for and tested on. Elsewhere `polling` waits; so it does on Linux with
+//! `--cfg zloop_polling_wait`, by which the tests run that code. It is compiled for macOS and Windows
+//! in the tests, and run nowhere but on Linux.
+//!
 //! # Example
 //!
 //! ```

@@ -1,5 +1,10 @@
-//! Sockets and pipes for the zloop event loop: what has to be done when one is ready, and nothing
-//! about who waits for that.
+//! Sockets and pipes for the zloop event loop.
+//!
+//! - [`Driver`] owns connections and tells a [`Handler`] what happens to them: the short way to a
+//!   server, a client or a proxy, with TLS by the feature `tls`.
+//! - Below it, for those who have a loop: [`Stream`] is what has to be done when a connection is
+//!   ready, and nothing about who waits for that. [`tcp`], [`unix`], [`udp`] and [`pipe`] make
+//!   descriptors, [`accept`] takes connections, [`WriteBuffer`] and [`DatagramQueue`] hold what waits.
 //!
 //! # A stream's states
 //!
@@ -23,6 +28,21 @@
 //! than it was given, the stream is *blocked*, and [`Stream::interest`] asks for
 //! [`Interest::WRITABLE`](zloop_core::Interest::WRITABLE) until a later `flush` gets through.
 //! [`Stream::flow`] says, each time once, when a producer should pause and when it may go on.
+//!
+//! # Errors
+//!
+//! What the system refuses comes as the [`io::Error`](std::io::Error) that the system gave, from the
+//! functions that are one system call or two. [`Fault::of`] says whose fault it is; a driver's
+//! [`Error`] says besides what was being done. [`NotWritable`] is a mistake of the program's.
+//!
+//! # Features
+//!
+//! `tls`, off by default: `Driver::listen_tls` and `Driver::connect_tls`, by `zloop-tls` and rustls.
+//!
+//! # Systems
+//!
+//! Linux is what it is built for and tested on. There is code for other Unix systems in the `sys`
+//! module, which is compiled for macOS in the tests and run nowhere. Windows is not supported.
 //!
 //! # Example
 //!
@@ -50,6 +70,9 @@
 //! ```
 
 #![warn(missing_docs)]
+
+#[cfg(not(unix))]
+compile_error!("zloop-net supports Unix systems only");
 
 mod accept;
 mod address;

@@ -43,6 +43,13 @@ pub enum Error<E: StdError + 'static> {
 
 impl<E: StdError + 'static> Error<E> {
     /// Whose fault this is, as the engine `S` judges its own errors.
+    ///
+    /// ```
+    /// use zloop_tls::{Error, Fault, RustlsError, RustlsSession};
+    ///
+    /// let error = Error::Handshake(RustlsError::NoCertificate);
+    /// assert_eq!(error.fault::<RustlsSession>(), Fault::Peer);
+    /// ```
     pub fn fault<S: Session<Error = E>>(&self) -> Fault {
         match self {
             Self::Handshake(error) | Self::Traffic(error) => S::fault(error),

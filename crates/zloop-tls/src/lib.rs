@@ -40,6 +40,13 @@
 //! `abort` and a failing transport lead to the last state from every other one. Events stand in
 //! capitals: [`Event::Closed`] or [`Event::Failed`] is the last, whichever way it went.
 //!
+//! # Errors
+//!
+//! A connection fails once, by [`Event::Failed`] with an [`Error`]; [`Error::fault`] says whether the
+//! peer, the own configuration or the transport is to blame. Settings that cannot work are a
+//! [`SettingsError`]. The names that [`RustlsError::reason`] and [`VerifyError`] give are OpenSSL's, since
+//! those are what logs and people know.
+//!
 //! # Example
 //!
 //! A client and a server in one thread, with nothing but memory between them. Over sockets,

@@ -299,13 +299,8 @@ impl<H: Handler> Driver<H> {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn negotiated(&self, connection: Token) -> Option<zloop_tls::Negotiated> {
-        use zloop_tls::Session;
-
         let tls = self.link(connection)?.tls.as_ref()?;
-        if tls.connection.is_handshaking() {
-            return None;
-        }
-        tls.connection.session().negotiated().ok()
+        tls.connection.negotiated().ok().flatten()
     }
 
     /// The time of the driver's clock.

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
 use rustix::io::Errno;
-use rustix::net::{SocketAddrAny, SocketFlags};
+use rustix::net::SocketAddrAny;
 
 use super::borrow;
 use super::name::decode;
@@ -26,6 +26,8 @@ pub(crate) fn accept(listener: RawFd) -> io::Result<(OwnedFd, PeerAddress)> {
 #[cfg(not(target_vendor = "apple"))]
 #[inline]
 fn accept_once(listener: RawFd) -> rustix::io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    use rustix::net::SocketFlags;
+
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     rustix::net::acceptfrom_with(borrow(listener), flags)
 }

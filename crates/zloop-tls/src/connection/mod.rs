@@ -17,7 +17,7 @@ pub use self::writing::NotWritable;
 
 use self::backlog::Backlog;
 use self::state::{Receiving, Sending, State, Unseen};
-use crate::{Error, Handshake, Session};
+use crate::{Error, Handshake, Negotiated, Session};
 
 /// A TLS connection: when to shake hands, what to send, when to stop, how it ended.
 ///
@@ -208,6 +208,18 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
     /// The timeouts and sizes in force.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// What the handshake settled; `None` before it is done.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be asked.
+    pub fn negotiated(&self) -> Result<Option<Negotiated>, S::Error> {
+        if self.is_handshaking() {
+            return Ok(None);
+        }
+        self.session.negotiated().map(Some)
     }
 
     /// The engine, to ask it things.
