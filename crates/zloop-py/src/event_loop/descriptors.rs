@@ -15,7 +15,7 @@ use crate::handles::Handle;
 use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, Visit};
-use crate::raw::context;
+use crate::raw::context::{self, CallContext};
 use crate::raw::object::{Instance, Object};
 use crate::transport::{AnyEndpoint, Listener, StreamTransport};
 
@@ -219,7 +219,9 @@ impl EventLoop {
         }
         self.free_number(fd).map_err(|error| os_error(py, &error))?;
         let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
-        let handle = Handle::create(py, call, context::copy_current(py)?, self.is_debug())?;
+        // One context for all its runs, as asyncio has it, which see what the ones before set.
+        let context = CallContext::Own(context::copy_current(py)?);
+        let handle = Handle::create(py, call, context, self.is_debug())?;
         let set = self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone()));
         let Some((replaced, registered)) = set else {
             return Ok(handle.into_object());

@@ -33,6 +33,7 @@ pub use ready::{Ready, is_fatal};
 use crate::errors::os_error;
 use crate::handles::TimerHandle;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
+use crate::raw::context::ContextCopies;
 use crate::raw::object::{Instance, Object};
 use crate::transport::StreamTransport;
 
@@ -45,6 +46,8 @@ pub const READ_SIZE: usize = 64 * 1024;
 /// taken out of a cell is dropped after the borrow has ended.
 pub struct EventLoop {
     ready: RefCell<VecDeque<Ready>>,
+    /// The contexts that callbacks run in.
+    contexts: ContextCopies,
     timers: RefCell<TimerHeap<Instance<TimerHandle>>>,
     /// `None` once the loop is closed.
     reactor: RefCell<Option<Reactor<Source>>>,
@@ -77,6 +80,7 @@ impl EventLoop {
         let reactor = Reactor::new().map_err(|error| os_error(py, &error))?;
         Ok(Self {
             ready: RefCell::new(VecDeque::new()),
+            contexts: ContextCopies::default(),
             timers: RefCell::new(TimerHeap::new()),
             waker: RefCell::new(Some(reactor.waker())),
             reactor: RefCell::new(Some(reactor)),
@@ -199,6 +203,7 @@ impl Class for EventLoop {
         if let Ok(factory) = self.task_factory.try_borrow() {
             visit.optional(factory.as_ref());
         }
+        self.contexts.traverse(visit);
     }
 
     fn clear(&self) {

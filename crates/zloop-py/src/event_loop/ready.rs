@@ -48,7 +48,7 @@ impl Ready {
                 if handle.scheduled().is_cancelled() {
                     return Ok(());
                 }
-                match handle.scheduled().run_once(py) {
+                match handle.scheduled().run_once(py, &event_loop.contexts) {
                     Ok(()) => Ok(()),
                     Err(error) => {
                         let reported = event_loop.report(py, handle.as_object(), error);
@@ -61,7 +61,7 @@ impl Ready {
                 if handle.scheduled().is_cancelled() {
                     return Ok(());
                 }
-                match handle.run_seen_by_threads(py) {
+                match handle.run_seen_by_threads(py, &event_loop.contexts) {
                     Ok(()) => Ok(()),
                     Err(error) => {
                         let reported = event_loop.report(py, handle.as_object(), error);
@@ -74,7 +74,7 @@ impl Ready {
                 if handle.scheduled().is_cancelled() {
                     return Ok(());
                 }
-                match handle.scheduled().run_again(py) {
+                match handle.scheduled().run_again(py, &event_loop.contexts) {
                     Ok(()) => Ok(()),
                     Err(error) => event_loop.report(py, handle.as_object(), error),
                 }
@@ -83,7 +83,7 @@ impl Ready {
                 if handle.scheduled().is_cancelled() {
                     return Ok(());
                 }
-                match handle.scheduled().run_once(py) {
+                match handle.scheduled().run_once(py, &event_loop.contexts) {
                     Ok(()) => Ok(()),
                     Err(error) => {
                         let reported = event_loop.report(py, handle.as_object(), error);

@@ -14,7 +14,7 @@ use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
 use crate::raw::class::ClassBuilder;
-use crate::raw::context;
+use crate::raw::context::CallContext;
 use crate::raw::object::{Instance, Object};
 
 const NANOSECONDS: f64 = 1e9;
@@ -94,13 +94,18 @@ fn required<'a, 'py>(
 
 /// The context that was passed, or a copy of the current one.
 #[inline]
-fn context_of(py: Python<'_>, arguments: &Arguments<'_>, method: &str) -> PyResult<Object> {
+fn context_of(
+    event_loop: &EventLoop,
+    py: Python<'_>,
+    arguments: &Arguments<'_>,
+    method: &str,
+) -> PyResult<CallContext> {
     if arguments.has_names()
         && let Some(context) = arguments.only_keyword(py, method, &imports(py)?.context)?
     {
-        return Ok(Object::from(context.to_owned()));
+        return Ok(CallContext::Own(Object::from(context.to_owned())));
     }
-    context::copy_current(py)
+    event_loop.contexts.current(py)
 }
 
 /// Calls `method` again with what was passed by name put in its place.
@@ -150,7 +155,7 @@ fn schedule(
     ready: impl FnOnce(Instance<Handle>) -> Ready,
 ) -> PyResult<Object> {
     let callback = required(arguments, py, 0, method, "callback")?;
-    let context = context_of(py, arguments, method)?;
+    let context = context_of(event_loop, py, arguments, method)?;
     let call = Call::new(Object::from(callback.to_owned()), arguments, 1);
     let handle = Handle::create(py, call, context, event_loop.is_debug())?;
     event_loop.push_ready(ready(handle.clone()));
@@ -230,7 +235,7 @@ fn schedule_at(
         // asyncio's call_later() leaves this check, and so its name, to call_at().
         event_loop.check_callback(&callback, "call_at")?;
     }
-    let context = context_of(py, arguments, method)?;
+    let context = context_of(event_loop, py, arguments, method)?;
     let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
     let handle = TimerHandle::create(py, event_loop, when, call, context, event_loop.is_debug())?;
     let key = event_loop

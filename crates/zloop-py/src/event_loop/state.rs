@@ -134,6 +134,7 @@ impl EventLoop {
             reactor.iter().for_each(|(_, source)| source.release());
         }
         drop((ready, timers, reactor, waker, unsent, factory));
+        self.contexts.clear();
     }
 }
 

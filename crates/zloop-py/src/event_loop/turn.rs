@@ -33,6 +33,7 @@ fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyR
         event_loop.stopping.set(false);
         event_loop.in_callback.set(false);
         event_loop.thread.set(0);
+        event_loop.contexts.clear();
         result.map(|()| Object::none(py))
     })
 }
@@ -102,6 +103,7 @@ fn wait(event_loop: &EventLoop, py: Python<'_>, timeout: Option<Duration>) -> Py
     let Some(selector) = event_loop.with_reactor(|reactor| reactor.selector().clone()) else {
         return Ok(());
     };
+    event_loop.contexts.forget_what_ended(py);
     let called = event_loop.called_from_thread.clone();
     called.store(false, Ordering::SeqCst);
     let mut events = event_loop.events.take();

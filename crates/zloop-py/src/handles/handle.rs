@@ -12,6 +12,7 @@ use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
+use crate::raw::context::{CallContext, ContextCopies};
 use crate::raw::object::{Instance, Object};
 use crate::raw::threads::current_ident;
 
@@ -38,7 +39,7 @@ impl Handle {
     pub fn create(
         py: Python<'_>,
         call: Call,
-        context: Object,
+        context: CallContext,
         debug: bool,
     ) -> PyResult<Instance<Self>> {
         let handle = Self {
@@ -61,9 +62,9 @@ impl Handle {
     ///
     /// # Errors
     /// What the callback raises.
-    pub fn run_seen_by_threads(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn run_seen_by_threads(&self, py: Python<'_>, copies: &ContextCopies) -> PyResult<()> {
         self.running_on.set(current_ident());
-        let result = self.scheduled.run_once(py);
+        let result = self.scheduled.run_once(py, copies);
         self.running_on.set(0);
         result
     }
@@ -104,7 +105,7 @@ impl Handle {
             )
             .getter(c"_callback", |handle, py| Ok(handle.scheduled.callback(py)))
             .getter(c"_args", |handle, py| handle.scheduled.arguments(py))
-            .getter(c"_context", |handle, py| Ok(handle.scheduled.context(py)))
+            .getter(c"_context", |handle, py| handle.scheduled.context(py))
             .getter(c"_cancelled", |handle, py| {
                 Ok(Object::boolean(py, handle.scheduled.is_cancelled()))
             })
@@ -144,11 +145,11 @@ fn cancelled(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyR
 }
 
 fn get_context(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    Ok(handle.scheduled.context(py))
+    handle.scheduled.context(py)
 }
 
 fn run(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    handle.scheduled.run_once(py)?;
+    handle.scheduled.run_once(py, &ContextCopies::default())?;
     Ok(Object::none(py))
 }
 

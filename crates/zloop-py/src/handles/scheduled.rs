@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::imports::imports;
 use crate::raw::call::Call;
 use crate::raw::class::Visit;
-use crate::raw::context;
+use crate::raw::context::{CallContext, ContextCopies};
 use crate::raw::object::Object;
 
 /// A call that waits to be run.
@@ -25,7 +25,7 @@ pub struct Scheduled {
 #[derive(Clone)]
 struct Pending {
     call: Call,
-    context: Object,
+    context: CallContext,
 }
 
 /// What asyncio's debug mode remembers of a handle.
@@ -38,7 +38,7 @@ struct DebugInfo {
 impl Scheduled {
     /// A call to be run in `context`.
     #[inline]
-    pub fn new(call: Call, context: Object) -> Self {
+    pub fn new(call: Call, context: CallContext) -> Self {
         Self {
             pending: RefCell::new(Some(Pending { call, context })),
             debug: OnceCell::new(),
@@ -97,14 +97,14 @@ impl Scheduled {
     /// # Errors
     /// What the callback raises; what it held is put back then, for the report.
     #[inline]
-    pub fn run_once(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn run_once(&self, py: Python<'_>, copies: &ContextCopies) -> PyResult<()> {
         if self.is_debug() {
-            return self.run_again(py);
+            return self.run_again(py, copies);
         }
         let Some(mut pending) = self.pending.take() else {
             return Ok(());
         };
-        let result = context::run(py, &pending.context, || pending.call.invoke(py));
+        let result = copies.run(py, &pending.context, || pending.call.invoke(py));
         if result.is_err() {
             self.pending.replace(Some(pending));
         }
@@ -115,12 +115,12 @@ impl Scheduled {
     ///
     /// # Errors
     /// What the callback raises.
-    pub fn run_again(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn run_again(&self, py: Python<'_>, copies: &ContextCopies) -> PyResult<()> {
         let pending = self.pending.borrow().clone();
         let Some(mut pending) = pending else {
             return Ok(());
         };
-        context::run(py, &pending.context, || pending.call.invoke(py))
+        copies.run(py, &pending.context, || pending.call.invoke(py))
     }
 
     /// The callback, or `None`.
@@ -143,11 +143,23 @@ impl Scheduled {
     }
 
     /// The context it runs in, or `None`.
-    pub fn context(&self, py: Python<'_>) -> Object {
-        match &*self.pending.borrow() {
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn context(&self, py: Python<'_>) -> PyResult<Object> {
+        let context = match &*self.pending.borrow() {
             Some(pending) => pending.context.clone(),
-            None => Object::none(py),
-        }
+            None => return Ok(Object::none(py)),
+        };
+        let settled = context.settle(py)?;
+        let shown = CallContext::Own(settled.clone());
+        let replaced = self
+            .pending
+            .borrow_mut()
+            .as_mut()
+            .map(|pending| std::mem::replace(&mut pending.context, shown));
+        drop(replaced);
+        Ok(settled)
     }
 
     /// Where it was scheduled, or `None` outside debug mode.
@@ -169,7 +181,7 @@ impl Scheduled {
             && let Some(pending) = &*pending
         {
             pending.call.traverse(visit);
-            visit.object(&pending.context);
+            pending.context.traverse(visit);
         }
         if let Some(debug) = self.debug.get() {
             visit.object(&debug.source_traceback);

@@ -13,6 +13,7 @@ use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
+use crate::raw::context::{CallContext, ContextCopies};
 use crate::raw::object::{Instance, Object};
 
 /// A callback that waits for its time; derived from `asyncio.TimerHandle`.
@@ -43,7 +44,7 @@ impl TimerHandle {
         event_loop: &Instance<EventLoop>,
         when: When,
         call: Call,
-        context: Object,
+        context: CallContext,
         debug: bool,
     ) -> PyResult<Instance<Self>> {
         let handle = Self {
@@ -122,7 +123,7 @@ impl TimerHandle {
             )
             .getter(c"_callback", |handle, py| Ok(handle.scheduled.callback(py)))
             .getter(c"_args", |handle, py| handle.scheduled.arguments(py))
-            .getter(c"_context", |handle, py| Ok(handle.scheduled.context(py)))
+            .getter(c"_context", |handle, py| handle.scheduled.context(py))
             .getter(c"_cancelled", |handle, py| {
                 Ok(Object::boolean(py, handle.scheduled.is_cancelled()))
             })
@@ -193,11 +194,11 @@ fn get_context(
     py: Python<'_>,
     _: Arguments<'_>,
 ) -> PyResult<Object> {
-    Ok(handle.scheduled.context(py))
+    handle.scheduled.context(py)
 }
 
 fn run(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    handle.scheduled.run_once(py)?;
+    handle.scheduled.run_once(py, &ContextCopies::default())?;
     Ok(Object::none(py))
 }
 

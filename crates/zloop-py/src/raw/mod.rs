@@ -16,6 +16,7 @@ pub mod bytes;
 pub mod call;
 pub mod class;
 pub mod context;
+mod context_layout;
 pub mod object;
 pub mod threads;
 mod weak;
