@@ -1,6 +1,6 @@
 //! The part that `Handle` and `TimerHandle` share: a call, its context, and whether it still runs.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 
 use pyo3::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::raw::object::Object;
 /// Invariant: `pending` is there until the call ran, was cancelled or its loop was closed; a
 /// finished handle keeps nothing alive. Hundreds of thousands may wait at once, so the size counts.
 pub struct Scheduled {
-    pending: RefCell<Option<Pending>>,
+    pending: Cell<Option<Pending>>,
     /// Only in debug mode.
     debug: OnceCell<Box<DebugInfo>>,
     cancelled: Cell<bool>,
@@ -40,7 +40,7 @@ impl Scheduled {
     #[inline]
     pub fn new(call: Call, context: CallContext) -> Self {
         Self {
-            pending: RefCell::new(Some(Pending { call, context })),
+            pending: Cell::new(Some(Pending { call, context })),
             debug: OnceCell::new(),
             cancelled: Cell::new(false),
         }
@@ -85,6 +85,14 @@ impl Scheduled {
         self.release();
     }
 
+    /// Looks at what it holds. `look` runs no Python code and drops no object.
+    fn peek<R>(&self, look: impl FnOnce(&Pending) -> R) -> Option<R> {
+        let pending = self.pending.take()?;
+        let seen = look(&pending);
+        self.pending.set(Some(pending));
+        Some(seen)
+    }
+
     /// Drops what it holds.
     pub fn release(&self) {
         // Taken out first: dropping may run Python code, which may look at this handle.
@@ -106,7 +114,7 @@ impl Scheduled {
         };
         let result = copies.run(py, &pending.context, || pending.call.invoke(py));
         if result.is_err() {
-            self.pending.replace(Some(pending));
+            self.pending.set(Some(pending));
         }
         result
     }
@@ -116,8 +124,7 @@ impl Scheduled {
     /// # Errors
     /// What the callback raises.
     pub fn run_again(&self, py: Python<'_>, copies: &ContextCopies) -> PyResult<()> {
-        let pending = self.pending.borrow().clone();
-        let Some(mut pending) = pending else {
+        let Some(mut pending) = self.peek(Clone::clone) else {
             return Ok(());
         };
         copies.run(py, &pending.context, || pending.call.invoke(py))
@@ -125,10 +132,8 @@ impl Scheduled {
 
     /// The callback, or `None`.
     pub fn callback(&self, py: Python<'_>) -> Object {
-        match &*self.pending.borrow() {
-            Some(pending) => pending.call.callable().clone(),
-            None => Object::none(py),
-        }
+        self.peek(|pending| pending.call.callable().clone())
+            .unwrap_or_else(|| Object::none(py))
     }
 
     /// The arguments as a tuple, or `None`.
@@ -136,8 +141,8 @@ impl Scheduled {
     /// # Errors
     /// `MemoryError`.
     pub fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
-        match &*self.pending.borrow() {
-            Some(pending) => Ok(Object::from(pending.call.arguments_tuple(py)?)),
+        match self.peek(|pending| pending.call.clone()) {
+            Some(call) => Ok(Object::from(call.arguments_tuple(py)?)),
             None => Ok(Object::none(py)),
         }
     }
@@ -147,18 +152,16 @@ impl Scheduled {
     /// # Errors
     /// `MemoryError`.
     pub fn context(&self, py: Python<'_>) -> PyResult<Object> {
-        let context = match &*self.pending.borrow() {
-            Some(pending) => pending.context.clone(),
-            None => return Ok(Object::none(py)),
+        let Some(context) = self.peek(|pending| pending.context.clone()) else {
+            return Ok(Object::none(py));
         };
         let settled = context.settle(py)?;
-        let shown = CallContext::Own(settled.clone());
-        let replaced = self
-            .pending
-            .borrow_mut()
-            .as_mut()
-            .map(|pending| std::mem::replace(&mut pending.context, shown));
-        drop(replaced);
+        if let Some(mut pending) = self.pending.take() {
+            let shown = CallContext::Own(settled.clone());
+            let replaced = std::mem::replace(&mut pending.context, shown);
+            self.pending.set(Some(pending));
+            drop(replaced);
+        }
         Ok(settled)
     }
 
@@ -177,12 +180,10 @@ impl Scheduled {
 
     /// Shows the collector what it holds.
     pub fn traverse(&self, visit: &mut Visit) {
-        if let Ok(pending) = self.pending.try_borrow()
-            && let Some(pending) = &*pending
-        {
+        self.peek(|pending| {
             pending.call.traverse(visit);
             pending.context.traverse(visit);
-        }
+        });
         if let Some(debug) = self.debug.get() {
             visit.object(&debug.source_traceback);
         }

@@ -102,8 +102,10 @@ impl ContextLayout {
     #[inline]
     pub unsafe fn is_unshared(&self, context: &Object) -> bool {
         // SAFETY: a live context; its class told where the weak references are.
-        context.reference_count() == 1
-            && unsafe { word(context.as_ptr().cast(), self.weak_references) } == 0
+        unsafe {
+            ffi::Py_REFCNT(context.as_ptr()) == 1
+                && word(context.as_ptr().cast(), self.weak_references) == 0
+        }
     }
 }
 
@@ -117,13 +119,16 @@ unsafe fn word(object: *const u8, offset: usize) -> usize {
 
 /// The one offset that holds whichever context is entered.
 fn find_current(py: Python<'_>, first: &Object, second: &Object) -> Option<usize> {
+    let holds = |context: &Object, offset: usize| {
+        // SAFETY: the state of this thread, which is larger than what is read of it.
+        let found = unsafe { word(ffi::PyThreadState_Get().cast(), offset) };
+        found == context.as_ptr() as usize
+    };
     let inside = |context: &Object| {
         super::context::run(py, context, || {
-            // SAFETY: the state of this thread, which is larger than what is read of it.
-            let state: *const u8 = unsafe { ffi::PyThreadState_Get().cast() };
-            Ok((0..THREAD_STATE_WORDS)
-                .map(|index| index * WORD)
-                .filter(|offset| unsafe { word(state, *offset) } == context.as_ptr() as usize)
+            let offsets = (0..THREAD_STATE_WORDS).map(|index| index * WORD);
+            Ok(offsets
+                .filter(|offset| holds(context, *offset))
                 .collect::<Vec<_>>())
         })
         .ok()
