@@ -102,6 +102,7 @@ def main() -> int:
                 announce(f"{result.target}: FAILED, the input is in {FINDINGS / result.target}")
     if options.json:
         totals = {"passed": len(targets) - failed, "failed": failed, "skipped": 0}
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(totals))
     return 1 if failed else 0
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import cache
 
+from deep_suites import deep_suites
 from environment import environment
 from suite import Suite, from_cargo
 from workspace import ROOT
@@ -37,6 +38,7 @@ def rust_suites() -> list[Suite]:
         _documentation(),
         *_other_targets(),
         *_packaging(),
+        *deep_suites(),
     ]
 
 

@@ -1,9 +1,9 @@
 //! A queue into the loop from any thread.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use crate::queue::Queue;
 use crate::waker::Waker;
 
 /// A queue that any thread may push to, and that wakes the loop which drains it.
@@ -29,9 +29,7 @@ pub struct Inbox<T> {
 }
 
 struct Shared<T> {
-    queue: Mutex<Vec<T>>,
-    /// The queue's length, written under its lock and read without.
-    len: AtomicUsize,
+    queue: Queue<T>,
     waker: Waker,
 }
 
@@ -39,13 +37,9 @@ impl<T> Inbox<T> {
     /// An empty queue, whose pushes wake by `waker`.
     #[must_use]
     pub fn new(waker: Waker) -> Self {
-        let queue = Mutex::new(Vec::new());
+        let queue = Queue::new();
         Self {
-            shared: Arc::new(Shared {
-                queue,
-                len: AtomicUsize::new(0),
-                waker,
-            }),
+            shared: Arc::new(Shared { queue, waker }),
         }
     }
 
@@ -56,9 +50,7 @@ impl<T> Inbox<T> {
     }
 
     fn push_silently(&self, item: T) {
-        let mut queue = self.lock();
-        queue.push(item);
-        self.shared.len.store(queue.len(), Ordering::SeqCst);
+        self.shared.queue.push(item);
     }
 
     /// Whether nothing is queued. This takes no lock, and is what
@@ -73,42 +65,26 @@ impl<T> Inbox<T> {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.len.load(Ordering::SeqCst)
+        self.shared.queue.len()
     }
 
     /// Moves everything queued to the end of `destination`.
     #[inline]
     pub fn drain_into(&self, destination: &mut impl Extend<T>) {
-        if self.is_empty() {
-            return;
-        }
-        let mut queue = self.lock();
-        self.shared.len.store(0, Ordering::SeqCst);
-        destination.extend(queue.drain(..));
+        self.shared.queue.drain_into(destination);
     }
 
     /// Exchanges the queue for `other`, which should be empty: nothing is copied or allocated, and
     /// the lock is held for an instant. What `other` had is queued.
     #[inline]
     pub fn swap(&self, other: &mut Vec<T>) {
-        let mut queue = self.lock();
-        std::mem::swap(&mut *queue, other);
-        self.shared.len.store(queue.len(), Ordering::SeqCst);
+        self.shared.queue.swap(other);
     }
 
     /// The waker of the loop that drains this queue.
     #[must_use]
     pub fn waker(&self) -> &Waker {
         &self.shared.waker
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
-        // A panic under the lock can only come from the allocator or the caller's iterator, and
-        // leaves a whole queue behind.
-        self.shared
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,7 +105,7 @@ impl<T> fmt::Debug for Inbox<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::collections::VecDeque;
     use std::thread;

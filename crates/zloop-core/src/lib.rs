@@ -81,10 +81,14 @@ mod clock;
 mod error;
 mod inbox;
 mod interest;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod queue;
 mod reactor;
 mod run;
 mod schedule;
 mod selector;
+mod sync;
 mod sys;
 mod timer_lane;
 mod timers;

@@ -118,15 +118,14 @@ impl Selector {
             self.waker.state().acknowledge();
             return self.look(events, timeout);
         }
-        let must_not_block = self.waker.state().start_waiting() || has_work();
-        let timeout = if must_not_block {
-            Some(Duration::ZERO)
-        } else {
-            timeout
-        };
-        let result = self.look(events, timeout);
-        self.waker.state().stop_waiting();
-        result
+        self.waker.state().around_wait(has_work, |may_block| {
+            let timeout = if may_block {
+                timeout
+            } else {
+                Some(Duration::ZERO)
+            };
+            self.look(events, timeout)
+        })
     }
 
     #[inline]

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU8, Ordering};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{AtomicU8, Ordering};
 
 /// The loop is not in a wait, and nobody woke it since it last looked.
 const RUNNING: u8 = 0;
@@ -31,15 +28,29 @@ impl WakeState {
         self.0.swap(NOTIFIED, Ordering::SeqCst) == WAITING
     }
 
+    /// Waits by `wait`, which is told whether it may block: not when a wake-up came before, nor
+    /// when there is work. Wake-ups until the end of the wait are seen.
+    #[inline]
+    pub(crate) fn around_wait<R>(
+        &self,
+        has_work: impl FnOnce() -> bool,
+        wait: impl FnOnce(bool) -> R,
+    ) -> R {
+        let must_not_block = self.start_waiting() || has_work();
+        let result = wait(!must_not_block);
+        self.stop_waiting();
+        result
+    }
+
     /// Begins a wait; returns whether it must not block, because of a wake-up before.
     #[inline]
-    pub(crate) fn start_waiting(&self) -> bool {
+    fn start_waiting(&self) -> bool {
         self.0.swap(WAITING, Ordering::SeqCst) == NOTIFIED
     }
 
     /// Ends a wait: wake-ups until now are seen.
     #[inline]
-    pub(crate) fn stop_waiting(&self) {
+    fn stop_waiting(&self) {
         self.0.swap(RUNNING, Ordering::SeqCst);
     }
 
@@ -91,80 +102,5 @@ mod tests {
         state.notify();
         state.acknowledge();
         assert!(!state.start_waiting());
-    }
-}
-
-/// Every order of the steps of a waker and a waiting loop.
-/// `RUSTFLAGS="--cfg loom" cargo test --release -p zloop-core --lib loom`
-#[cfg(all(test, loom))]
-mod loom_tests {
-    use loom::sync::atomic::{AtomicUsize, Ordering};
-    use loom::sync::{Arc, Condvar, Mutex};
-    use loom::thread;
-
-    use super::*;
-
-    /// A loop with a queue's length, and a counter that stands for the eventfd.
-    struct Model {
-        state: WakeState,
-        queued: AtomicUsize,
-        told: Mutex<usize>,
-        condition: Condvar,
-    }
-
-    impl Model {
-        fn new() -> Arc<Self> {
-            Arc::new(Self {
-                state: WakeState::new(),
-                queued: AtomicUsize::new(0),
-                told: Mutex::new(0),
-                condition: Condvar::new(),
-            })
-        }
-
-        fn push(&self) {
-            self.queued.fetch_add(1, Ordering::SeqCst);
-            if self.state.notify() {
-                *self.told.lock().unwrap() += 1;
-                self.condition.notify_one();
-            }
-        }
-
-        /// As `Selector::wait_unless` without a timeout: it blocks for ever if a wake-up is lost,
-        /// which loom reports as a deadlock.
-        fn wait(&self) {
-            if !self.state.start_waiting() && self.queued.load(Ordering::SeqCst) == 0 {
-                let mut told = self.told.lock().unwrap();
-                while *told == 0 {
-                    told = self.condition.wait(told).unwrap();
-                }
-                *told = 0;
-            }
-            self.state.stop_waiting();
-        }
-    }
-
-    #[test]
-    fn no_wake_up_is_lost() {
-        let mut builder = loom::model::Builder::new();
-        // Without a bound there are so many orders that they take minutes.
-        builder.preemption_bound = Some(3);
-        builder.check(|| {
-            let model = Model::new();
-            let threads: Vec<_> = (0..2)
-                .map(|_| {
-                    let model = Arc::clone(&model);
-                    thread::spawn(move || model.push())
-                })
-                .collect();
-            let mut received = 0;
-            while received < 2 {
-                model.wait();
-                received += model.queued.swap(0, Ordering::SeqCst);
-            }
-            for thread in threads {
-                thread.join().unwrap();
-            }
-        });
     }
 }
