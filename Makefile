@@ -9,10 +9,10 @@ python = $$(sh scripts/find_python.sh)
 run = python=$(python) && "$$python"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-tls test test-rust test-matrix bench bench-pages counts wheel lint format clean
+.PHONY: help serve serve-tls test test-rust test-matrix test-ecosystem test-ecosystem-full bench bench-pages counts wheel lint format clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: ## Serve the FastAPI example on a zloop loop (PORT=8000, HOST=127.0.0.1)
 	@$(run) scripts/serve.py --host "$(HOST)" --port "$(PORT)"
@@ -28,6 +28,12 @@ test-rust: ## Run what concerns the Rust crates alone: tests, documentation, pac
 
 test-matrix: ## Run the Python tests on every CPython from 3.12 to 3.15 that can be found
 	@$(run) scripts/test_matrix.py $(ARGUMENTS)
+
+test-ecosystem: ## Run real clients, servers and drivers on zloop, against real services
+	@$(run) scripts/test_ecosystem.py $(ARGUMENTS)
+
+test-ecosystem-full: ## The same, with the whole of the libraries' own suites
+	@$(run) scripts/test_ecosystem.py --full $(ARGUMENTS)
 
 bench: ## Compare zloop with other loops (ARGUMENTS="--on 3.14 --rows echo")
 	@$(run) scripts/bench.py $(ARGUMENTS)

@@ -18,7 +18,9 @@ TYPED_FOLDERS = (
     "scripts",
     "tests/conformance",
     "tests/counts",
+    "tests/suite_comparison",
     "tests/uvicorn_suite",
+    "tests/library_suites",
     "benchmarks",
 )
 
@@ -34,7 +36,10 @@ def checks() -> list[Suite]:
         _check("mypy", str(mypy)),
         *(
             _check(
-                f"mypy {folder}", str(mypy), folder, environment={"MYPYPATH": f"{folder}:scripts"}
+                f"mypy {folder}",
+                str(mypy),
+                folder,
+                environment={"MYPYPATH": f"{folder}:tests/suite_comparison:scripts"},
             )
             for folder in TYPED_FOLDERS
         ),

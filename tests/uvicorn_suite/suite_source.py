@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tarfile
 import tomllib
 from pathlib import Path
 
-from workspace import CACHE, announce, run
-
 VERSION = "0.54.0"
-FOLDER = CACHE / "uvicorn"
-
-
-def source() -> Path:
-    """The unpacked source distribution, downloaded if it is not there."""
-    unpacked = FOLDER / f"uvicorn-{VERSION}"
-    if not (unpacked / "pyproject.toml").exists():
-        announce(f"downloading uvicorn {VERSION} with its tests")
-        shutil.rmtree(unpacked, ignore_errors=True)
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
-        pip += ["--no-deps", "--no-binary", "uvicorn", "--dest", str(FOLDER)]
-        run([*pip, f"uvicorn=={VERSION}"])
-        with tarfile.open(FOLDER / f"uvicorn-{VERSION}.tar.gz") as archive:
-            archive.extractall(FOLDER, filter="data")
-    return unpacked
 
 
 def requirements(unpacked: Path) -> list[str]:

@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 from uvicorn.config import Config
 
-CHOSEN = os.environ["ZLOOP_UVICORN_LOOP"].partition(":")[0]
+CHOSEN = os.environ["ZLOOP_SUITE_LOOP"].partition(":")[0]
 PATIENCE = 30
 
 

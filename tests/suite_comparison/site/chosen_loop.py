@@ -1,4 +1,4 @@
-"""The loop that ZLOOP_UVICORN_LOOP names, as uvicorn and AnyIO want it."""
+"""The loop that ZLOOP_SUITE_LOOP names, as uvicorn and AnyIO want it."""
 
 import importlib
 import os
@@ -11,5 +11,5 @@ def loop_factory(use_subprocess=False):
 
 def new_event_loop():
     """Makes a loop by the factory that the variable names as "module:name"."""
-    module, _, name = os.environ["ZLOOP_UVICORN_LOOP"].partition(":")
+    module, _, name = os.environ["ZLOOP_SUITE_LOOP"].partition(":")
     return getattr(importlib.import_module(module), name)()

@@ -11,7 +11,7 @@ import pytest
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef, request):
     """Stands in for the suite's own anyio_backend fixture, which names plain asyncio."""
-    if fixturedef.argname != "anyio_backend" or not os.environ.get("ZLOOP_UVICORN_LOOP"):
+    if fixturedef.argname != "anyio_backend" or not os.environ.get("ZLOOP_SUITE_LOOP"):
         return None
     backend = ("asyncio", {"loop_factory": chosen_loop.new_event_loop})
     fixturedef.cached_result = (backend, fixturedef.cache_key(request), None)
@@ -20,8 +20,8 @@ def pytest_fixture_setup(fixturedef, request):
 
 def pytest_configure(config):
     """Records where the results come together: in the process that is no xdist worker."""
-    if not hasattr(config, "workerinput") and os.environ.get("UVICORN_SUITE_OUTCOMES"):
-        config.pluginmanager.register(_Recorder(Path(os.environ["UVICORN_SUITE_OUTCOMES"])))
+    if not hasattr(config, "workerinput") and os.environ.get("ZLOOP_SUITE_OUTCOMES"):
+        config.pluginmanager.register(_Recorder(Path(os.environ["ZLOOP_SUITE_OUTCOMES"])))
 
 
 class _Recorder:

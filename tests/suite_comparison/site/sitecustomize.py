@@ -1,6 +1,6 @@
-"""Points uvicorn's default loop at the loop that ZLOOP_UVICORN_LOOP names, in every process.
+"""Makes the loop that ZLOOP_SUITE_LOOP names the default one, of asyncio and uvicorn, in every process.
 
-uvicorn spawns its workers, so a patch made by a test runner does not reach them; Python imports this
+Suites start processes, so a patch made by a test runner does not reach them; Python imports this
 module at the start of each process that has its folder on PYTHONPATH.
 """
 
@@ -30,12 +30,14 @@ class _ConfigurationFinder(MetaPathFinder):
         return spec
 
 
-if os.environ.get("ZLOOP_UVICORN_LOOP"):
+if os.environ.get("ZLOOP_SUITE_LOOP"):
     sys.meta_path.insert(0, _ConfigurationFinder())
 
-    import asyncio
+    import asyncio.events
 
     import chosen_loop
 
-    # Tests that make a loop by hand; asyncio.run() and policies do not look here.
+    # asyncio.Runner, and so asyncio.run(), looks in asyncio.events; tests that make a loop by hand
+    # look in asyncio. Those that name a class of loop get that class.
+    asyncio.events.new_event_loop = chosen_loop.new_event_loop
     asyncio.new_event_loop = chosen_loop.new_event_loop
