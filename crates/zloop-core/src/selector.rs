@@ -131,12 +131,10 @@ impl Selector {
     #[inline]
     fn look(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let result = sys::wait(&self.poller, &mut events.buffer, timeout);
-        tracing::trace!(
-            ?timeout,
-            events = events.len(),
-            ok = result.is_ok(),
-            "polled"
-        );
+        match &result {
+            Ok(()) => tracing::trace!(?timeout, events = events.len(), "polled"),
+            Err(error) => tracing::debug!(?timeout, %error, "the wait ended early"),
+        }
         result
     }
 

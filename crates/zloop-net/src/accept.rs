@@ -26,7 +26,16 @@ pub struct Accepted {
 #[inline]
 pub fn accept(listener: &impl AsRawFd) -> io::Result<Accepted> {
     let listener = listener.as_raw_fd();
-    let (fd, peer) = sys::accept(listener)?;
-    tracing::debug!(listener, fd = fd.as_raw_fd(), ?peer, "accepted");
-    Ok(Accepted { fd, peer })
+    match sys::accept(listener) {
+        Ok((fd, peer)) => {
+            tracing::debug!(listener, fd = fd.as_raw_fd(), ?peer, "accepted");
+            Ok(Accepted { fd, peer })
+        }
+        Err(error) => {
+            if error.kind() != io::ErrorKind::WouldBlock {
+                tracing::debug!(listener, %error, "accepting failed");
+            }
+            Err(error)
+        }
+    }
 }

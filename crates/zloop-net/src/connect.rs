@@ -35,10 +35,16 @@ impl Connecting {
     /// [`io::ErrorKind::WouldBlock`] if it is still on its way, else why it failed.
     pub fn finish(&self) -> io::Result<()> {
         if self.connected {
-            Ok(())
-        } else {
-            sys::connect_result(&self.fd)
+            return Ok(());
         }
+        let result = sys::connect_result(&self.fd);
+        let fd = self.fd.as_raw_fd();
+        match &result {
+            Ok(()) => tracing::debug!(fd, "connected"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => tracing::debug!(fd, %error, "connecting failed"),
+        }
+        result
     }
 
     /// The socket.

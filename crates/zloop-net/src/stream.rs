@@ -209,9 +209,13 @@ impl<C: AsRef<[u8]>> Stream<C> {
     #[inline]
     pub fn flush(&mut self) -> io::Result<FlushOutcome> {
         while !self.buffer.is_empty() {
-            let (sent, offered) = self.send_some()?;
+            let (sent, offered) = match self.send_some() {
+                Ok(taken) => taken,
+                Err(error) => return Err(self.failed(error, "sending failed")),
+            };
             self.buffer.advance(sent);
             if sent < offered {
+                self.tell_blocked();
                 self.blocked = true;
                 return Ok(FlushOutcome::Blocked);
             }
@@ -264,7 +268,11 @@ impl<C: AsRef<[u8]>> Stream<C> {
     /// tells nothing.
     #[inline]
     pub fn flow(&mut self) -> Option<FlowEvent> {
-        self.flow.update(self.buffer.len())
+        let event = self.flow.update(self.buffer.len());
+        if let Some(event) = event {
+            self.tell_flow(event);
+        }
+        event
     }
 
     /// Ends the writing direction once everything buffered is sent, by the next
@@ -310,6 +318,13 @@ impl<C: AsRef<[u8]>> Stream<C> {
 
     /// Closes and drops what is not sent.
     pub fn abort(&mut self) {
+        if !self.buffer.is_empty() {
+            tracing::debug!(
+                fd = self.as_raw_fd(),
+                bytes = self.buffered(),
+                "dropped unsent"
+            );
+        }
         self.reading = Reading::Ended;
         if self.writing == Writing::EofRequested {
             self.writing = Writing::EofSent;
@@ -353,8 +368,40 @@ impl<C: AsRef<[u8]>> Stream<C> {
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
+        tracing::debug!(fd = self.as_raw_fd(), "ending the writing direction");
         self.writing = Writing::EofSent;
         sys::shutdown_write(self.descriptor.as_raw_fd())
+    }
+
+    // Apart and cold, so that what tells of rare things does not weigh on what is not rare.
+
+    #[cold]
+    fn end_reading(&mut self) {
+        tracing::debug!(fd = self.as_raw_fd(), "the peer ended its direction");
+        self.reading = Reading::Ended;
+    }
+
+    #[cold]
+    fn failed(&self, error: io::Error, what: &str) -> io::Error {
+        tracing::debug!(fd = self.as_raw_fd(), %error, "{what}");
+        error
+    }
+
+    #[cold]
+    fn tell_blocked(&self) {
+        if !self.blocked {
+            tracing::trace!(fd = self.as_raw_fd(), left = self.buffered(), "blocked");
+        }
+    }
+
+    #[cold]
+    fn tell_flow(&self, event: FlowEvent) {
+        tracing::debug!(
+            fd = self.as_raw_fd(),
+            buffered = self.buffered(),
+            ?event,
+            "flow"
+        );
     }
 
     #[inline]
@@ -363,13 +410,14 @@ impl<C: AsRef<[u8]>> Stream<C> {
         received: io::Result<Option<usize>>,
         had_no_room: bool,
     ) -> io::Result<ReadOutcome> {
-        match received? {
-            None => Ok(ReadOutcome::Blocked),
-            Some(0) if !had_no_room => {
-                self.reading = Reading::Ended;
+        match received {
+            Ok(None) => Ok(ReadOutcome::Blocked),
+            Ok(Some(0)) if !had_no_room => {
+                self.end_reading();
                 Ok(ReadOutcome::End)
             }
-            Some(count) => Ok(ReadOutcome::Data(count)),
+            Ok(Some(count)) => Ok(ReadOutcome::Data(count)),
+            Err(error) => Err(self.failed(error, "receiving failed")),
         }
     }
 

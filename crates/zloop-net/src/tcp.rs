@@ -77,6 +77,7 @@ pub fn listen(address: SocketAddr, options: &ListenOptions) -> io::Result<OwnedF
     }
     socket.bind(&address.into())?;
     socket.listen(options.backlog)?;
+    tracing::debug!(fd = socket.as_raw_fd(), %address, "listening");
     Ok(socket.into())
 }
 

@@ -1,7 +1,7 @@
 //! Unix stream sockets: listening and connecting.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -23,9 +23,10 @@ fn socket() -> io::Result<Socket> {
 ///
 /// What the system says: [`io::ErrorKind::AddrInUse`] if there is a file, for instance.
 pub fn listen(path: impl AsRef<Path>, backlog: i32) -> io::Result<OwnedFd> {
-    let socket = socket()?;
-    socket.bind(&address(path.as_ref())?)?;
+    let (socket, path) = (socket()?, path.as_ref());
+    socket.bind(&address(path)?)?;
     socket.listen(backlog)?;
+    tracing::debug!(fd = socket.as_raw_fd(), ?path, "listening");
     Ok(socket.into())
 }
 

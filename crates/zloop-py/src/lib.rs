@@ -6,6 +6,7 @@
 //! | `event_loop` | the loop: scheduling, turns, descriptors |
 //! | `handles` | what `call_soon` and `call_later` answer |
 //! | `transport` | stream transports, and the accepting of connections |
+//! | `logging` | what the engine tells, on its way to Python's `logging` |
 //! | `tls` | TLS transports over zloop-tls, by rustls or by Python's `ssl` |
 //! | `raw` | all use of CPython's raw C API; everything else denies unsafe code |
 //!
@@ -16,6 +17,7 @@ mod errors;
 mod event_loop;
 mod handles;
 mod imports;
+mod logging;
 mod raw;
 mod tls;
 mod transport;
@@ -31,5 +33,6 @@ fn _zloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
         tls::certificate::decode_certificate,
         module
     )?)?;
+    module.add_function(wrap_pyfunction!(logging::set_tracing, module)?)?;
     imports::Classes::add_to(module)
 }

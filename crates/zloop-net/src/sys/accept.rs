@@ -17,7 +17,10 @@ pub(crate) fn accept(listener: RawFd) -> io::Result<(OwnedFd, PeerAddress)> {
                 let peer = address.as_ref().map_or(PeerAddress::Unknown, decode);
                 return Ok((fd, peer));
             }
-            Err(Errno::INTR | Errno::CONNABORTED) => {}
+            Err(Errno::INTR) => {}
+            Err(Errno::CONNABORTED) => {
+                tracing::debug!(listener, "skipped a connection that was aborted");
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -9,8 +9,10 @@ import asyncio as _asyncio
 from typing import TYPE_CHECKING, Any
 
 from ._loop import Loop, new_event_loop
+from ._metrics import Metrics
 from ._run import run
 from ._ssl_context import SSLContext, create_default_context, uvicorn_ssl_context
+from ._tracing import disable_tracing, enable_tracing
 from ._zloop import __version__
 
 if TYPE_CHECKING:
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "EventLoopPolicy",
     "Loop",
+    "Metrics",
     "SSLContext",
     "__version__",
     "create_default_context",
+    "disable_tracing",
+    "enable_tracing",
     "install",
     "new_event_loop",
     "run",

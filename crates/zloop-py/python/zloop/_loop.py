@@ -7,6 +7,7 @@ from asyncio import coroutines
 from ._connect import Connecting
 from ._datagrams import DatagramEndpoints
 from ._lifecycle import Lifecycle
+from ._metrics import Measuring
 from ._sendfile import FileSending
 from ._serve import Serving
 from ._subprocess import Subprocesses
@@ -21,6 +22,7 @@ class Loop(
     DatagramEndpoints,
     Subprocesses,
     FileSending,
+    Measuring,
 ):
     """An asyncio event loop whose engine is native.
 

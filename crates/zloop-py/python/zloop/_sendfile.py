@@ -152,7 +152,9 @@ class FileSending(SocketOperations):
             # while the kernel's buffer is full.
             with transport._sock.dup() as sock:
                 detour.shut_down_when_lost(sock)
-                return await self.sock_sendfile(sock, file, offset, count, fallback=False)
+                sent = await self.sock_sendfile(sock, file, offset, count, fallback=False)
+                self._count_sent(sent)
+                return sent
         finally:
             transport._reset_empty_waiter()
             detour.restore()

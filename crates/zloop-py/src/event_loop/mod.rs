@@ -6,10 +6,14 @@
 //! | `turn` | `_run`: polling, and running what is ready |
 //! | `ready` | what waits in the ready queue, and how each kind is run |
 //! | `descriptors` | `add_reader` and its like, the registry's sources |
+//! | `metrics` | what the loop counts and times |
+//! | `observe` | running a callback in debug mode, or timed |
 //! | `tasks` | `create_future`, `create_task`, the task factory |
 //! | `state` | `stop`, closing, debug mode, checks |
 
 mod descriptors;
+mod metrics;
+mod observe;
 mod ready;
 mod schedule;
 mod state;
@@ -26,6 +30,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyModule;
 use zloop_core::{Events, MonotonicClock, Pacer, Reactor, TimerHeap, TimerKey, Waker};
 use zloop_net::udp::{MAX_BATCH, ReceiveBatch};
+
+use metrics::{Counters, Timing};
 
 pub use descriptors::Source;
 pub use ready::{Ready, is_fatal};
@@ -68,6 +74,10 @@ pub struct EventLoop {
     in_callback: Cell<bool>,
     stopping: Cell<bool>,
     debug: Cell<bool>,
+    /// Whether debug mode or timing wants to see each callback.
+    observed: Cell<bool>,
+    counters: Counters,
+    timing: Timing,
     /// In seconds.
     slow_callback_duration: Cell<f64>,
     /// The thread that runs the loop; 0 while none does.
@@ -94,6 +104,9 @@ impl EventLoop {
             in_callback: Cell::new(false),
             stopping: Cell::new(false),
             debug: Cell::new(false),
+            observed: Cell::new(false),
+            counters: Counters::default(),
+            timing: Timing::default(),
             slow_callback_duration: Cell::new(0.1),
             thread: Cell::new(0),
             task_factory: RefCell::new(None),
@@ -112,6 +125,7 @@ impl EventLoop {
         let builder = descriptors::add_methods(builder);
         let builder = tasks::add_methods(builder);
         let builder = state::add_methods(builder);
+        let builder = metrics::add_methods(builder);
         crate::transport::add_loop_methods(builder).build(module, &base, true)
     }
 

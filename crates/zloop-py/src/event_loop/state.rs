@@ -7,6 +7,7 @@ use pyo3::types::PyFloat;
 use super::EventLoop;
 use crate::errors::os_error;
 use crate::imports::imports;
+use crate::logging::{self, TARGET};
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
@@ -175,6 +176,7 @@ fn set_debug(
     let [enabled] = arguments.bind(py, "set_debug", ["enabled"], 1)?;
     let enabled = enabled.is_some_and(|value| value.is_truthy().unwrap_or(false));
     event_loop.debug.set(enabled);
+    event_loop.update_observed();
     if event_loop.thread.get() != 0 {
         let update = event_loop
             .bind(py)
@@ -227,7 +229,9 @@ fn close_native(
     py: Python<'_>,
     _: Arguments<'_>,
 ) -> PyResult<Object> {
+    tracing::debug!(target: TARGET, "closing");
     event_loop.release();
+    logging::deliver(py)?;
     Ok(Object::none(py))
 }
 

@@ -2,15 +2,16 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use zloop_core::Poll;
 
+use super::metrics::count;
+use super::observe::run_observed;
 use super::{EventLoop, Ready, Source};
 use crate::errors::os_error;
-use crate::imports::imports;
+use crate::logging::{self, TARGET};
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
@@ -29,12 +30,14 @@ fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyR
     Python::attach(|py| {
         event_loop.check_open()?;
         event_loop.thread.set(current_ident());
+        tracing::debug!(target: TARGET, "running");
         let result = run_turns(event_loop, py);
+        tracing::debug!(target: TARGET, failed = result.is_err(), "stopped running");
         event_loop.stopping.set(false);
         event_loop.in_callback.set(false);
         event_loop.thread.set(0);
         event_loop.contexts.clear();
-        result.map(|()| Object::none(py))
+        result.and(logging::deliver(py)).map(|()| Object::none(py))
     })
 }
 
@@ -42,6 +45,9 @@ fn run_turns(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     event_loop.pacer.borrow_mut().restart();
     loop {
         turn(event_loop, py)?;
+        if logging::is_waiting() {
+            logging::deliver(py)?;
+        }
         if event_loop.stopping.get() {
             return Ok(());
         }
@@ -49,6 +55,7 @@ fn run_turns(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
 }
 
 fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
+    count(&event_loop.counters.turns, 1);
     let mut now = event_loop.now_for_timers();
     let next_deadline = event_loop.timers.borrow().next_deadline();
     let ready = !event_loop.ready.borrow().is_empty();
@@ -93,7 +100,9 @@ fn poll_now(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
         return Ok(());
     };
     let mut events = event_loop.events.borrow_mut();
+    let started = event_loop.timing.start();
     let result = selector.wait(&mut events, Some(Duration::ZERO));
+    event_loop.timing.polled(started);
     drop(events);
     finish_poll(event_loop, py, result)
 }
@@ -107,13 +116,16 @@ fn wait(event_loop: &EventLoop, py: Python<'_>, timeout: Option<Duration>) -> Py
     let called = event_loop.called_from_thread.clone();
     called.store(false, Ordering::SeqCst);
     let mut events = event_loop.events.take();
+    let started = event_loop.timing.start();
     let result =
         py.detach(|| selector.wait_unless(&mut events, timeout, || called.load(Ordering::SeqCst)));
+    event_loop.timing.polled(started);
     event_loop.events.replace(events);
     finish_poll(event_loop, py, result)
 }
 
 fn finish_poll(event_loop: &EventLoop, py: Python<'_>, result: io::Result<()>) -> PyResult<()> {
+    count(&event_loop.counters.polls, 1);
     match result {
         Ok(()) => {
             queue_events(event_loop);
@@ -155,15 +167,17 @@ fn queue_events(event_loop: &EventLoop) {
 
 /// Runs as many callbacks as are ready now, never what they add.
 fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
-    let count = event_loop.ready.borrow().len();
+    let ready = event_loop.ready.borrow().len();
     event_loop.in_callback.set(true);
     let mut result = Ok(());
-    for _ in 0..count {
+    let mut ran = 0;
+    for _ in 0..ready {
         let Some(item) = event_loop.ready.borrow_mut().pop_front() else {
             break;
         };
-        result = if event_loop.is_debug() {
-            run_timed(event_loop, py, &item)
+        ran += 1;
+        result = if event_loop.observed.get() {
+            run_observed(event_loop, py, &item)
         } else {
             item.run(event_loop, py)
         };
@@ -177,11 +191,13 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         }
     }
     event_loop.in_callback.set(false);
+    count(&event_loop.counters.callbacks, ran);
     result
 }
 
 /// Sends what the callback that just returned wrote, all of it whatever a protocol raises.
-fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
+#[inline(always)]
+pub(super) fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
     let mut result = Ok(());
     loop {
         let Some(transport) = event_loop.unsent.borrow_mut().pop() else {
@@ -189,25 +205,4 @@ fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
         };
         result = result.and(transport.send_gathered(py));
     }
-}
-
-/// Runs one callback as debug mode does, which reports the slow ones.
-fn run_timed(event_loop: &Instance<EventLoop>, py: Python<'_>, item: &Ready) -> PyResult<()> {
-    let subject = item.subject(event_loop, py);
-    let start = Instant::now();
-    // Reports made meanwhile tell where the callback was scheduled.
-    let current = intern!(py, "_current_handle");
-    event_loop.bind(py).setattr(current, subject.bind(py))?;
-    let result = item.run(event_loop, py);
-    event_loop.bind(py).setattr(current, py.None())?;
-    result?;
-    let seconds = start.elapsed().as_secs_f64();
-    if seconds >= event_loop.slow_callback_duration.get() {
-        imports(py)?
-            .report_slow
-            .bind(py)
-            .call1((subject.bind(py), seconds))?;
-    }
-    item.forget();
-    Ok(())
 }

@@ -13,6 +13,7 @@ use super::stream_transport::{Parts, Peer};
 use super::{Listener, StreamTransport};
 use crate::errors::reactor_error;
 use crate::event_loop::{EventLoop, Source};
+use crate::logging::TARGET;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::context;
@@ -138,7 +139,10 @@ fn start_accepting(
     });
     let source = Source::Listener(listener.clone());
     match event_loop.with_reactor(|reactor| reactor.register(fd, Interest::READABLE, source)) {
-        Some(Ok(token)) => listener.token.set(Some(token)),
+        Some(Ok(token)) => {
+            tracing::debug!(target: TARGET, listener = fd, backlog = listener.backlog, "accepting");
+            listener.token.set(Some(token));
+        }
         Some(Err(error)) => return Err(reactor_error(py, error)),
         None => {}
     }
@@ -175,6 +179,7 @@ fn stop_accepting(
         retry.bind(py).call_method0(intern!(py, "cancel"))?;
     }
     if let Some(token) = listener.token.take() {
+        tracing::debug!(target: TARGET, listener = listener.fd, "accepting no more");
         let source = event_loop
             .with_reactor(|reactor| reactor.deregister(token))
             .flatten();

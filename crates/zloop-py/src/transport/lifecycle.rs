@@ -14,6 +14,7 @@ use super::StreamTransport;
 use crate::errors::reactor_error;
 use crate::event_loop::{Ready, Source, is_fatal};
 use crate::imports::imports;
+use crate::logging::TARGET;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::context;
@@ -47,7 +48,10 @@ impl Instance<StreamTransport> {
             reactor.register(fd, Interest::NONE, Source::Stream(self.clone()))
         });
         match registered {
-            Some(Ok(token)) => self.token.set(Some(token)),
+            Some(Ok(token)) => {
+                self.event_loop.count_connection();
+                self.token.set(Some(token));
+            }
             Some(Err(error)) => return Err(reactor_error(py, error)),
             None => self.event_loop.check_open()?,
         }
@@ -125,6 +129,7 @@ impl Instance<StreamTransport> {
 
     /// Tells the protocol of the connection, and begins to read, whatever the protocol raises.
     fn connection_made(&self, py: Python<'_>) -> PyResult<()> {
+        tracing::debug!(target: TARGET, fd = self.fd(), "connection made");
         let told = self.tell_of_connection(py);
         self.started.set(true);
         let reading = self.start_reading(py);
@@ -168,6 +173,7 @@ impl Instance<StreamTransport> {
         let Some(protocol) = self.protocol.take() else {
             return Ok(());
         };
+        tracing::debug!(target: TARGET, fd = self.fd(), "connection lost");
         if self.lost_count.get() == 0 {
             self.lost_count.set(1);
         }
@@ -219,6 +225,7 @@ impl Instance<StreamTransport> {
         let Some(token) = self.token.take() else {
             return Ok(());
         };
+        self.event_loop.count_closed_connection();
         let source = self
             .event_loop
             .with_reactor(|reactor| reactor.deregister(token))
@@ -273,6 +280,7 @@ impl Instance<StreamTransport> {
         if self.closing.replace(true) {
             return Ok(());
         }
+        tracing::debug!(target: TARGET, fd = self.fd(), unsent = self.stream.borrow().buffered(), "closing");
         self.stream.borrow_mut().pause_reading();
         self.update_interest(py)?;
         if self.stream.borrow().buffered() == 0 {
@@ -286,6 +294,7 @@ impl Instance<StreamTransport> {
         if self.lost_count.get() > 0 {
             return Ok(());
         }
+        tracing::debug!(target: TARGET, fd = self.fd(), failed = reason.is_some(), "closing at once");
         self.closing.set(true);
         self.stream.borrow_mut().abort();
         self.update_interest(py)?;

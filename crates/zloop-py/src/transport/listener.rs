@@ -14,6 +14,7 @@ use super::stream_transport::{Parts, Peer};
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, is_fatal};
 use crate::imports::imports;
+use crate::logging::TARGET;
 use crate::raw::call;
 use crate::raw::class::Visit;
 use crate::raw::context;
@@ -119,7 +120,11 @@ impl Listener {
         match made {
             Ok(_) => Ok(()),
             Err(error) if is_fatal(py, &error) => Err(error),
-            Err(error) if event_loop.is_debug() => {
+            Err(_) if !event_loop.is_debug() => {
+                tracing::debug!(target: TARGET, listener = self.fd, "dropped a connection: no protocol or transport could be made");
+                Ok(())
+            }
+            Err(error) => {
                 let report = PyDict::new(py);
                 report.set_item(
                     "message",
@@ -134,7 +139,6 @@ impl Listener {
                     .call_method1("call_exception_handler", (report,))?;
                 Ok(())
             }
-            Err(_) => Ok(()),
         }
     }
 
@@ -152,6 +156,7 @@ impl Listener {
             "socket.accept() out of system resource",
             error.into_any(),
         )?;
+        tracing::debug!(target: TARGET, listener = self.fd, "accepting rests");
         self.set_interest(event_loop, Interest::NONE);
         let resume = event_loop.bind(py).getattr("_resume_accepting")?;
         let retry = event_loop
@@ -163,6 +168,7 @@ impl Listener {
 
     /// Goes on accepting after a rest.
     pub(super) fn resume(&self, event_loop: &Instance<EventLoop>) {
+        tracing::debug!(target: TARGET, listener = self.fd, "accepting again");
         drop(self.retry.take());
         self.set_interest(event_loop, Interest::READABLE);
     }

@@ -115,7 +115,8 @@ impl Instance<StreamTransport> {
     ) -> PyResult<()> {
         let outcome = layer.receive(|buffer| self.stream.borrow_mut().read(buffer));
         match outcome {
-            Ok(ReadOutcome::Data(_)) => {
+            Ok(ReadOutcome::Data(length)) => {
+                self.event_loop.count_received(length);
                 let result = layer.advance(py);
                 self.end_if_failed(
                     py,
@@ -135,6 +136,7 @@ impl Instance<StreamTransport> {
             let outcome = self.stream.borrow_mut().read(buffer)?;
             Ok(match outcome {
                 ReadOutcome::Data(length) => {
+                    self.event_loop.count_received(length);
                     self.reads_are_large.set(length == READ_SIZE);
                     Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
                 }
@@ -151,6 +153,7 @@ impl Instance<StreamTransport> {
         let outcome = self.stream.borrow_mut().read_uninit(bytes.spare());
         match outcome.map_err(|error| os_error(py, &error))? {
             ReadOutcome::Data(length) => {
+                self.event_loop.count_received(length);
                 self.reads_are_large.set(length >= READ_SIZE);
                 Ok(Received::Data(bytes.finish(py, length)?))
             }
@@ -200,6 +203,7 @@ impl Instance<StreamTransport> {
         };
         match outcome {
             Ok(ReadOutcome::Data(length)) => {
+                self.event_loop.count_received(length);
                 let length = Object::from(PyInt::new(py, length));
                 let result = call::call1(py, buffer_updated, &length);
                 self.end_if_failed(

@@ -141,7 +141,13 @@ impl Instance<StreamTransport> {
 
     /// Sends as much as the system takes and does what follows from that.
     pub(super) fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        let outcome = self.stream.borrow_mut().flush();
+        let (outcome, sent) = {
+            let mut stream = self.stream.borrow_mut();
+            let waiting = stream.buffered();
+            let outcome = stream.flush();
+            (outcome, waiting - stream.buffered())
+        };
+        self.event_loop.count_sent(sent);
         match outcome {
             Ok(outcome) => {
                 if self.stream.borrow().interest() != self.interest.get() {

@@ -9,7 +9,7 @@ mod writing;
 use std::io;
 use std::time::Duration;
 
-use tracing::debug;
+use tracing::{Level, debug, enabled};
 
 pub use self::options::{Limits, Options};
 pub use self::state::{Ending, Event, FlowEvent};
@@ -263,9 +263,25 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
             Ok(Handshake::WantsMore) => {}
             Ok(Handshake::Done) => {
                 self.enter(State::ExpectTraffic);
+                self.tell_what_was_negotiated();
                 self.unseen.handshake_done = true;
             }
             Err(error) => self.fail(Error::Handshake(error)),
+        }
+    }
+
+    fn tell_what_was_negotiated(&self) {
+        if enabled!(target: "zloop_tls", Level::DEBUG)
+            && let Ok(negotiated) = self.session.negotiated()
+        {
+            debug!(
+                target: "zloop_tls",
+                version = negotiated.version,
+                cipher = negotiated.cipher.map(|cipher| cipher.name),
+                alpn = ?negotiated.alpn_protocol.as_deref().map(String::from_utf8_lossy),
+                resumed = negotiated.resumed,
+                "handshake done"
+            );
         }
     }
 

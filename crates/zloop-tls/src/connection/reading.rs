@@ -1,5 +1,7 @@
 //! The way in: ciphertext to plaintext.
 
+use tracing::debug;
+
 use super::state::{Ending, Receiving, State};
 use super::{Connection, Limits};
 use crate::{Error, Received, Session};
@@ -135,6 +137,7 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
     }
 
     fn end_receiving(&mut self, ending: Ending) {
+        debug!(target: "zloop_tls", ?ending, "the peer ended");
         self.receiving = Receiving::Ended(ending);
         if self.state == State::ExpectTraffic {
             self.unseen.peer_closed = Some(ending);

@@ -46,6 +46,7 @@ impl Instance<DatagramTransport> {
     fn receive_one(&self, py: Python<'_>) -> PyResult<()> {
         let received = self.endpoint.event_loop.with_read_buffer(|buffer| {
             let (length, peer) = udp::recv_from(&self.endpoint.fd, buffer)?;
+            self.endpoint.event_loop.count_received(length);
             Ok((Object::from(PyBytes::new(py, &buffer[..length])), peer))
         });
         match received {
@@ -83,6 +84,9 @@ impl Instance<DatagramTransport> {
     fn deliver_batch(&self, py: Python<'_>, batch: &udp::ReceiveBatch) -> PyResult<()> {
         let mut result = Ok(());
         for incoming in batch.iter() {
+            self.endpoint
+                .event_loop
+                .count_received(incoming.bytes.len());
             let data = Object::from(PyBytes::new(py, incoming.bytes));
             let address = self.known_address(py, incoming.peer)?;
             if result.is_ok() && self.endpoint.is_reading() {
@@ -132,7 +136,10 @@ impl Instance<DatagramTransport> {
             .call_method1(intern!(py, "recvfrom"), (MAX_SIZE,))
             .and_then(|received| received.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>());
         match received {
-            Ok((data, address)) => self.deliver(py, &data.into(), &address.into()),
+            Ok((data, address)) => {
+                self.endpoint.event_loop.count_received(data.len()?);
+                self.deliver(py, &data.into(), &address.into())
+            }
             Err(error) if would_block(py, &error) => Ok(()),
             Err(error) if error.is_instance_of::<PyOSError>(py) => {
                 self.error_received_in_callback(py, error)

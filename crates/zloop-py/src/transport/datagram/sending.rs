@@ -77,14 +77,18 @@ impl From<(Python<'_>, io::Result<usize>)> for Attempt {
 impl Instance<DatagramTransport> {
     fn attempt(&self, py: Python<'_>, outgoing: &Outgoing) -> PyResult<Attempt> {
         let bytes = outgoing.chunk.as_ref();
-        Ok(match &outgoing.destination {
+        let attempt = match &outgoing.destination {
             Destination::Connected => (py, udp::send(&self.endpoint.fd, bytes)).into(),
             Destination::Peer(peer) => (py, udp::send_to(&self.endpoint.fd, bytes, peer)).into(),
             Destination::Python(address) => {
                 let data = outgoing.chunk.to_python(py);
                 self.attempt_by_socket(py, &data, address.as_ref())
             }
-        })
+        };
+        if matches!(attempt, Attempt::Sent) {
+            self.endpoint.event_loop.count_sent(bytes.len());
+        }
+        Ok(attempt)
     }
 
     /// Sends by the socket object, which knows every kind of address.
@@ -153,6 +157,8 @@ impl Instance<DatagramTransport> {
                     let mut queue = self.queue.borrow_mut();
                     (0..sent).map_while(|_| queue.pop()).collect()
                 };
+                let bytes = sent.iter().map(|sent| sent.chunk.as_ref().len()).sum();
+                self.endpoint.event_loop.count_sent(bytes);
                 drop(sent);
                 (py, result).into()
             }
@@ -179,6 +185,11 @@ impl Instance<DatagramTransport> {
         let attempt = self.attempt_by_socket(py, &data, address.as_ref());
         if matches!(attempt, Attempt::Sent) {
             let sent = self.queue.borrow_mut().pop();
+            if let Some(sent) = &sent {
+                self.endpoint
+                    .event_loop
+                    .count_sent(sent.chunk.as_ref().len());
+            }
             drop(sent);
         }
         attempt

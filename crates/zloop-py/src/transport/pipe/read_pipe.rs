@@ -196,6 +196,7 @@ impl Instance<ReadPipeTransport> {
         let outcome = self.endpoint.event_loop.with_read_buffer(|buffer| {
             Ok(match self.stream.borrow_mut().read(buffer)? {
                 ReadOutcome::Data(length) => {
+                    self.endpoint.event_loop.count_received(length);
                     self.reads_are_large.set(length == READ_SIZE);
                     Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
                 }
@@ -213,6 +214,7 @@ impl Instance<ReadPipeTransport> {
         let outcome = self.stream.borrow_mut().read_uninit(bytes.spare());
         match outcome.map_err(|error| os_error(py, &error))? {
             ReadOutcome::Data(length) => {
+                self.endpoint.event_loop.count_received(length);
                 self.reads_are_large.set(length == READ_SIZE);
                 Ok(Received::Data(bytes.finish(py, length)?))
             }

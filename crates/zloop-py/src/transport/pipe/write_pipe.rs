@@ -169,7 +169,13 @@ impl Instance<WritePipeTransport> {
 
     /// Writes as much as the pipe takes; `None` if that ended the transport.
     fn flush(&self, py: Python<'_>) -> PyResult<Option<FlushOutcome>> {
-        let outcome = self.stream.borrow_mut().flush();
+        let (outcome, sent) = {
+            let mut stream = self.stream.borrow_mut();
+            let waiting = stream.buffered();
+            let outcome = stream.flush();
+            (outcome, waiting - stream.buffered())
+        };
+        self.endpoint.event_loop.count_sent(sent);
         match outcome {
             Ok(outcome) => Ok(Some(outcome)),
             Err(error) => {
