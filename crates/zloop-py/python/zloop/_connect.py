@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._race import first_to_connect
-from ._sockets import SocketOperations
+from ._sockets import SocketOperations, non_blocking_socket
 from ._tls import TlsConnections
 from ._types import AddressInfo, ClientTls
 from ._validation import (
@@ -118,9 +118,8 @@ class Connecting(SocketOperations, TlsConnections):
         if path is not None:
             if sock is not None:
                 raise ValueError("path and sock can not be specified at the same time")
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock = non_blocking_socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                sock.setblocking(False)
                 await self.sock_connect(sock, os.fspath(path))
             except BaseException:
                 sock.close()
@@ -179,7 +178,8 @@ class Connecting(SocketOperations, TlsConnections):
         """Make the transport of a connected socket, and wait until it has told its protocol."""
         transport: asyncio.Transport
         try:
-            sock.setblocking(False)
+            if sock.gettimeout() != 0:
+                sock.setblocking(False)
             # One context for the whole connection, from 3.15 on; before, each callback copies its own.
             context = contextvars.copy_context() if sys.version_info >= (3, 15) else None
             protocol = protocol_factory()
@@ -264,8 +264,7 @@ class Connecting(SocketOperations, TlsConnections):
         sock = None
         try:
             try:
-                sock = socket.socket(family, kind, proto)
-                sock.setblocking(False)
+                sock = non_blocking_socket(family, kind, proto)
                 if local_infos is not None:
                     _bind_locally(sock, family, local_infos, errors)
                 await self.sock_connect(sock, address)

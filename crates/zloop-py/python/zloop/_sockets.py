@@ -17,6 +17,19 @@ from ._names import NameResolution
 from ._validation import check_ssl_socket
 from ._zloop import Handle
 
+# What connecting once more says while the first attempt is under way.
+_CONNECTING = (errno.EALREADY, errno.EINPROGRESS, errno.EAGAIN, errno.EINTR)
+
+_NON_BLOCKING: int = getattr(socket, "SOCK_NONBLOCK", 0)
+
+
+def non_blocking_socket(family: int, kind: int, proto: int = 0) -> socket.socket:
+    """Make a socket that does not block, by one system call where there is one for it."""
+    sock = socket.socket(family, kind | _NON_BLOCKING, proto)
+    if not _NON_BLOCKING:
+        sock.setblocking(False)
+    return sock
+
 
 class SocketOperations(NameResolution):
     """Receiving, sending, connecting and accepting on non-blocking sockets."""
@@ -101,9 +114,12 @@ class SocketOperations(NameResolution):
                 raise
         except InterruptedError:
             pass
-        await self._wait_writable(sock)
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code != 0:
+        # Where the peer is on this machine, the connection is made or refused by now.
+        code = sock.connect_ex(address)
+        if code in _CONNECTING:
+            await self._wait_writable(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code not in (0, errno.EISCONN):
             raise OSError(code, f"Connect call failed {address}")
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
