@@ -278,7 +278,11 @@ fn call_at(
         return Err(PyTypeError::new_err("when cannot be None"));
     }
     let seconds = when.extract()?;
-    let given = When::Given(Object::from(when.to_owned()));
+    let given = if when.is_exact_instance_of::<PyFloat>() {
+        When::Seconds(seconds)
+    } else {
+        When::Given(Object::from(when.to_owned()))
+    };
     schedule_at(event_loop, py, seconds, given, &arguments, "call_at")
 }
 

@@ -27,9 +27,9 @@ pub struct TimerHandle {
 
 /// When a callback is due, on the loop's clock, in seconds.
 pub enum When {
-    /// As the loop calculated it.
+    /// A float.
     Seconds(f64),
-    /// As it was passed.
+    /// Another number, as it was passed.
     Given(Object),
 }
 
