@@ -9,7 +9,7 @@ python = $$(sh scripts/find_python.sh)
 run = python=$(python) && "$$python"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-tls test test-rust test-matrix test-ecosystem test-ecosystem-full bench bench-pages counts wheel lint format clean
+.PHONY: help serve serve-tls test test-rust test-matrix test-ecosystem test-ecosystem-full test-browser docs bench bench-pages counts wheel lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ test-matrix: ## Run the Python tests on every CPython from 3.12 to 3.15 that can
 test-ecosystem: ## Run real clients, servers and drivers on zloop, against real services
 	@$(run) scripts/test_ecosystem.py $(ARGUMENTS)
 
-test-ecosystem-full: ## The same, with the whole of the libraries' own suites
+test-ecosystem-full: ## The same, with the whole of the libraries' own suites, and a browser
 	@$(run) scripts/test_ecosystem.py --full $(ARGUMENTS)
 
 bench: ## Compare zloop with other loops (ARGUMENTS="--on 3.14 --rows echo")
@@ -43,6 +43,12 @@ bench-pages: ## Put the numbers of benchmarks/results into README.md and docs/pe
 
 counts: ## Record what tests/counts counts: instructions, allocations and system calls of each operation
 	@$(run) scripts/counts.py $(ARGUMENTS)
+
+docs: ## Build the pages of docs/ into .cache/docs
+	@$(run) scripts/docs.py
+
+test-browser: ## Have Chromium use the example (Debian's chromium and chromium-driver)
+	@$(run) scripts/test_browser.py
 
 wheel: ## Build a wheel and an sdist into dist/, and try both
 	@$(run) scripts/wheels.py

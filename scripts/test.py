@@ -122,6 +122,25 @@ def uvicorn() -> list[Suite]:
     ]
 
 
+def docs() -> list[Suite]:
+    """The pages are built without a warning, and the programs in them run."""
+    requirements = [
+        ROOT / "examples" / "fastapi_app" / "requirements.txt",
+        ROOT / "tests" / "requirements-docs.txt",
+    ]
+    python = zloop_environment("docs-test", requirements).python
+    junit = RESULTS / "docs.xml"
+    return [
+        Suite("docs", [sys.executable, "scripts/docs.py"], budget=180),
+        Suite(
+            "code of the docs",
+            [python, "-m", "pytest", "-q", "tests/docs", f"--junit-xml={junit}"],
+            budget=240,
+            read_totals=from_junit(junit),
+        ),
+    ]
+
+
 GROUPS: dict[str, Callable[[], list[Suite]]] = {
     "checks": checks,
     "rust": rust,
@@ -129,6 +148,7 @@ GROUPS: dict[str, Callable[[], list[Suite]]] = {
     "python": python,
     "counts": counts,
     "example": example,
+    "docs": docs,
     "uvicorn": uvicorn,
 }
 

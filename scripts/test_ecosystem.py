@@ -1,6 +1,7 @@
 """Runs real clients, servers and drivers on zloop, against real services.
 
---full runs the whole of the libraries' own suites, which takes long, instead of their quick part.
+--full runs the whole of the libraries' own suites, which takes long, instead of their quick part, and the
+test with a browser.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import system_packages
+import test_browser
 from suite import Suite, from_json, from_junit, summarize
 from workspace import RESULTS, ROOT, StepFailed, fail
 from zloop_build import zloop_environment
@@ -60,7 +62,10 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="run the libraries' suites as a whole")
     options = parser.parse_args()
     try:
-        results = [suite.run() for suite in suites(full=options.full)]
+        chosen = suites(full=options.full)
+        if options.full:
+            chosen += test_browser.suites()
+        results = [suite.run() for suite in chosen]
     except StepFailed as error:
         fail(str(error))
     name = "test-ecosystem-full" if options.full else "test-ecosystem"
