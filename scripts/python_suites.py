@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+import system_packages
 from environment import Environment
 from suite import Suite, from_json, from_junit, summarize
 from workspace import RESULTS, ROOT, StepFailed, announce, fail
@@ -16,7 +17,9 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def test_environment() -> Environment:
-    """The environment of the Python tests."""
+    """The environment of the Python tests, and the programs that TLS is tested with."""
+    if missing := system_packages.ensure("openssl", "curl"):
+        announce(f"the tests with {' and '.join(missing)} are skipped: not installed")
     return zloop_environment("test", [ROOT / "tests" / "requirements.txt"])
 
 

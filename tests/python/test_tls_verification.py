@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 
 import pytest
@@ -14,6 +15,8 @@ from tls_support import (
     EXPIRED,
     LIMIT,
     OTHER_NAME,
+    SELF_SIGNED,
+    SERVER_ONLY,
     STRANGER,
     Recorder,
     client_context,
@@ -147,5 +150,44 @@ def test_client_certificates(loop, engine, mode, shown):
             await client.lost
         assert served[0].made.done() is is_welcome
         server.close()
+
+    run(loop, main())
+
+
+def test_a_server_is_as_strict_about_clients(loop, engine):
+    """A client's certificate that is expired, self-signed or a server's is refused."""
+    for shown, code in [(EXPIRED, 10), (SELF_SIGNED, 18), (SERVER_ONLY, 26)]:
+        server_side, client_side = server_context(engine), client_context()
+        server_side.verify_mode = ssl.CERT_REQUIRED
+        CA.configure_trust(server_side)
+        shown.configure_cert(client_side)
+        errors = []
+
+        async def main(server_side=server_side, client_side=client_side, errors=errors, code=code):
+            running = asyncio.get_running_loop()
+            running.set_debug(True)
+            running.set_exception_handler(lambda _, report: errors.append(report["exception"]))
+            server = await running.create_server(Recorder, "127.0.0.1", 0, ssl=server_side)
+            host, port = server.sockets[0].getsockname()
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                _, client = await running.create_connection(
+                    Recorder, host, port, ssl=client_side, server_hostname="localhost"
+                )
+                await client.lost
+            while not errors:
+                await asyncio.sleep(0.001)
+            assert isinstance(errors[0], ssl.SSLCertVerificationError)
+            assert errors[0].verify_code == code
+            server.close()
+
+        run(loop, main())
+
+
+def test_a_self_signed_server_is_refused(loop, engine):
+    async def main():
+        with pytest.raises(ssl.SSLCertVerificationError) as raised:
+            await connect(server_context(cert=SELF_SIGNED), client_context(engine))
+        assert raised.value.verify_code == 18
+        assert raised.value.verify_message == "self-signed certificate"
 
     run(loop, main())

@@ -6,9 +6,11 @@ import asyncio
 import datetime
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import trustme
 from cryptography import x509
@@ -24,23 +26,26 @@ LIMIT = 20
 CA = trustme.CA()
 
 
-def _client_only() -> trustme.LeafCert:
-    """A certificate of the server's name whose purpose is that of clients."""
+def _made_for(*purposes: x509.ObjectIdentifier, self_signed: bool = False) -> trustme.LeafCert:
+    """A certificate of the server's name for some purposes, by the authority or by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
-    authority = x509.load_pem_x509_certificate(CA.cert_pem.bytes())
-    signer = serialization.load_pem_private_key(CA.private_key_pem.bytes(), None)
+    subject = issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    signer: object = key
+    if not self_signed:
+        issuer = x509.load_pem_x509_certificate(CA.cert_pem.bytes()).subject
+        signer = serialization.load_pem_private_key(CA.private_key_pem.bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
-        .issuer_name(authority.subject)
+        .subject_name(subject)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
         .sign(signer, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
@@ -55,7 +60,11 @@ CLIENT = CA.issue_cert("client@example.org")
 OTHER_NAME = CA.issue_cert("elsewhere.example")
 _LONG_AGO = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
 EXPIRED = CA.issue_cert("localhost", not_before=_LONG_AGO, not_after=_LONG_AGO.replace(year=2002))
-CLIENT_ONLY = _client_only()
+CLIENT_ONLY = _made_for(ExtendedKeyUsageOID.CLIENT_AUTH)
+SERVER_ONLY = _made_for(ExtendedKeyUsageOID.SERVER_AUTH)
+SELF_SIGNED = _made_for(
+    ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH, self_signed=True
+)
 STRANGER = trustme.CA().issue_cert("localhost")
 
 ENGINES: dict[str, type[ssl.SSLContext]] = {"ssl": ssl.SSLContext, "rustls": zloop.SSLContext}
@@ -73,6 +82,74 @@ def client_context(kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContex
     context = kind(ssl.PROTOCOL_TLS_CLIENT)
     CA.configure_trust(context)
     return context
+
+
+type Address = tuple[str, int] | str
+
+PLACES = ("tcp", "unix")
+
+
+def place_of(name: str, folder: Path) -> Path | None:
+    """Where to listen: a Unix socket's path, or None for a TCP port."""
+    return folder / "socket" if name == "unix" else None
+
+
+async def serve(
+    place: Path | None, factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext
+) -> tuple[asyncio.Server, Address]:
+    """A TLS server there, and its address."""
+    loop = asyncio.get_running_loop()
+    if place is not None:
+        return await loop.create_unix_server(factory, str(place), ssl=context), str(place)
+    server = await loop.create_server(factory, "127.0.0.1", 0, ssl=context)
+    return server, server.sockets[0].getsockname()
+
+
+async def connect(
+    address: Address, factory: Callable[[], Recorder], context: ssl.SSLContext
+) -> Recorder:
+    """A client's protocol, connected to the server at the address."""
+    loop = asyncio.get_running_loop()
+    if isinstance(address, str):
+        made = await loop.create_unix_connection(
+            factory, address, ssl=context, server_hostname="localhost"
+        )
+    else:
+        made = await loop.create_connection(
+            factory, *address, ssl=context, server_hostname="localhost"
+        )
+    return made[1]
+
+
+def listen(place: Path | None) -> tuple[socket.socket, Address]:
+    """A blocking listening socket there, and its address."""
+    if place is not None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(place))
+        listener.listen()
+        address: Address = str(place)
+    else:
+        listener = socket.create_server(("127.0.0.1", 0))
+        address = listener.getsockname()
+    listener.settimeout(LIMIT)
+    return listener, address
+
+
+def accept(listener: socket.socket) -> socket.socket:
+    """A blocking socket of the next connection."""
+    connection, _ = listener.accept()
+    connection.settimeout(LIMIT)
+    return connection
+
+
+def dial(address: Address) -> socket.socket:
+    """A blocking socket that is connected to the address."""
+    if not isinstance(address, str):
+        return socket.create_connection(address, LIMIT)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(LIMIT)
+    sock.connect(address)
+    return sock
 
 
 class Recorder(asyncio.Protocol):
@@ -101,6 +178,103 @@ class Recorder(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.told.append("lost")
         self.lost.set_result(exc)
+
+
+class RawPeer:
+    """The other side of a connection, record by record, over a blocking socket."""
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, server_side: bool) -> None:
+        self.sock = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        name = None if server_side else "localhost"
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side, name)
+
+    def _fill(self) -> None:
+        data = self.sock.recv(65536)
+        if not data:
+            raise EOFError("the other side ended")
+        self._incoming.write(data)
+
+    def handshake(self) -> None:
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self._outgoing.read())
+                self._fill()
+            else:
+                self.sock.sendall(self._outgoing.read())
+                return
+
+    def encrypted(self, data: bytes) -> bytes:
+        """The records that hold the data."""
+        self.tls.write(data)
+        return self._outgoing.read()
+
+    def close_notify(self) -> bytes:
+        """The record that says that no more will be sent."""
+        with suppress(ssl.SSLWantReadError, ssl.SSLSyscallError):
+            self.tls.unwrap()
+        return self._outgoing.read()
+
+    def receive(self) -> bytes:
+        """Some data, or nothing once the other side sent its close_notify."""
+        while True:
+            try:
+                return self.tls.read(65536)
+            except ssl.SSLWantReadError:
+                self._fill()
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    def finish(self) -> None:
+        """Send FIN, and wait for the other side's."""
+        self.sock.shutdown(socket.SHUT_WR)
+        while self.sock.recv(65536):
+            pass
+
+    def reset(self) -> None:
+        """Close with RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+async def meet(
+    role: str,
+    kind: type[ssl.SSLContext],
+    talk: Callable[[RawPeer], None],
+    factory: Callable[[], Recorder] = lambda: Recorder(),
+    version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+) -> tuple[Recorder, asyncio.Task[None]]:
+    """Connect our client or server to `talk` in a thread, by TLS: our protocol, and the thread."""
+    ours = server_context(kind) if role == "server" else client_context(kind)
+    ours.maximum_version = version
+
+    def run(open_socket: Callable[[], socket.socket]) -> None:
+        with open_socket() as sock:
+            theirs = client_context() if role == "server" else server_context()
+            peer = RawPeer(sock, theirs, role == "client")
+            peer.handshake()
+            talk(peer)
+
+    if role == "client":
+        listener, address = listen(None)
+        with listener:
+            thread = asyncio.create_task(asyncio.to_thread(run, lambda: accept(listener)))
+            return await connect(address, factory, ours), thread
+    made = asyncio.get_running_loop().create_future()
+
+    def make() -> Recorder:
+        made.set_result(factory())
+        return made.result()
+
+    server, address = await serve(None, make, ours)
+    thread = asyncio.create_task(asyncio.to_thread(run, lambda: dial(address)))
+    protocol: Recorder = await made
+    await protocol.made
+    server.close()
+    return protocol, thread
 
 
 class Echo(Recorder):

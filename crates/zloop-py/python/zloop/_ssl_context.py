@@ -16,6 +16,15 @@ from . import _zloop
 _SIDES = {ssl.PROTOCOL_TLS_CLIENT: False, ssl.PROTOCOL_TLS_SERVER: True}
 _MODERN = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 _REVOCATION = ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN
+_JUDGED_ALIKE = (
+    ssl.VERIFY_X509_STRICT
+    | ssl.VERIFY_X509_PARTIAL_CHAIN
+    | ssl.VERIFY_X509_TRUSTED_FIRST
+    | ssl.VERIFY_ALLOW_PROXY_CERTS
+)
+_STRICTER_NAMES = 0x2 | 0x10  # X509_CHECK_FLAG_NO_WILDCARDS, ..._SINGLE_LABEL_SUBDOMAINS
+_SECURITY_LEVEL = 2
+_LIMITED_TRUST = b"-----BEGIN TRUSTED CERTIFICATE-----"
 _HASHED_FILE = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _UVICORN_DEFAULT_CIPHERS = "TLSv1"
 
@@ -83,6 +92,8 @@ class SSLContext(ssl.SSLContext):
     ) -> None:
         """Trust the authorities of a file, a folder or bytes."""
         super().load_verify_locations(cafile, capath, cadata)
+        if cafile is not None:
+            self._look_for_limited_trust(os.fsdecode(cafile))
         if capath is not None:
             self._directories.append(os.fsdecode(capath))
         self._changes += 1
@@ -96,6 +107,8 @@ class SSLContext(ssl.SSLContext):
         """Trust the authorities that OpenSSL trusts by default."""
         super().set_default_verify_paths()
         default = ssl.get_default_verify_paths()
+        if default.cafile is not None:
+            self._look_for_limited_trust(default.cafile)
         if default.capath is not None:
             self._directories.append(default.capath)
         self._changes += 1
@@ -158,6 +171,10 @@ class SSLContext(ssl.SSLContext):
             super().set_ciphersuites(*arguments)  # type: ignore[misc]
             self._refuse("cipher suites were set")
 
+    def _look_for_limited_trust(self, path: str) -> None:
+        if _LIMITED_TRUST in Path(path).read_bytes():
+            self._refuse("an authority is trusted for some purposes only")
+
     def _refuse(self, reason: str) -> None:
         self._refusal = self._refusal or reason
 
@@ -176,6 +193,7 @@ class SSLContext(ssl.SSLContext):
             self.verify_mode,
             self.check_hostname,
             self.verify_flags,
+            getattr(self, "_host_flags", 0),
             self.options,
             self.post_handshake_auth,
             self.sni_callback,
@@ -204,6 +222,7 @@ class SSLContext(ssl.SSLContext):
                 identity=self._chains[0] if self._chains else None,
                 authorities=self._authorities() if verifies else [],
                 partial_chain=bool(self.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN),
+                strict=bool(self.verify_flags & ssl.VERIFY_X509_STRICT),
                 alpn_protocols=self._alpn,
                 allows_tls12=self._allows(ssl.TLSVersion.TLSv1_2, ssl.OP_NO_TLSv1_2),
                 allows_tls13=self._allows(ssl.TLSVersion.TLSv1_3, ssl.OP_NO_TLSv1_3),
@@ -231,12 +250,18 @@ class SSLContext(ssl.SSLContext):
         callback: object = getattr(self, "_msg_callback", None)
         if callback is not None:
             return "there is a callback for messages"
+        if self.security_level > _SECURITY_LEVEL:
+            return f"the security level is above {_SECURITY_LEVEL}"
         if self.post_handshake_auth:
             return "post-handshake authentication is allowed"
         if self.verify_mode == ssl.CERT_NONE:
             return None
         if self.verify_flags & _REVOCATION:
             return "revocation lists are checked"
+        if self.verify_flags & ~_JUDGED_ALIKE:
+            return "there are flags of verification that rustls does not know"
+        if getattr(self, "_host_flags", 0) & _STRICTER_NAMES:
+            return "there are flags of host names that rustls does not know"
         known = self.cert_store_stats()
         if known["x509"] != known["x509_ca"]:
             return "a certificate is trusted that is no authority's"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from typing import Any
 
 from . import _zloop
@@ -16,6 +17,7 @@ class SSLObject:
     def __init__(
         self,
         context: ssl.SSLContext,
+        rustls: _zloop.RustlsContext,
         server_side: bool,
         server_hostname: str | None,
         version: str | None,
@@ -29,6 +31,8 @@ class SSLObject:
         self.server_hostname = server_hostname
         self.session_reused = session_reused
         self.session = None
+        self._rustls = rustls
+        self._made = time.time()
         self._version = version
         self._cipher = cipher
         self._alpn_protocol = alpn_protocol
@@ -69,6 +73,13 @@ class SSLObject:
     def get_unverified_chain(self) -> list[bytes]:
         """Return the certificates that the peer showed, in DER."""
         return list(self._certificates)
+
+    def get_verified_chain(self) -> list[bytes]:
+        """Return the path from the peer's certificate to a trusted authority, in DER.
+
+        It is empty if nothing was to be verified.
+        """
+        return self._rustls.verified_chain(self._certificates, self._made) or []
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> None:
         """Return None: TLS 1.3 has no `tls-unique`, and rustls has none of TLS 1.2."""

@@ -230,6 +230,7 @@ class RustlsContext:
         identity: tuple[bytes, bytes] | None,
         authorities: list[bytes],
         partial_chain: bool,
+        strict: bool,
         alpn_protocols: list[bytes],
         allows_tls12: bool,
         allows_tls13: bool,
@@ -240,6 +241,7 @@ class RustlsContext:
     ) -> Self: ...
     @property
     def valid_until(self) -> int | None: ...
+    def verified_chain(self, certificates: list[bytes], at: float) -> list[bytes] | None: ...
 
 @disjoint_base
 class TlsTransport(asyncio.Transport):

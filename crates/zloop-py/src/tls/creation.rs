@@ -70,12 +70,11 @@ fn make_tls_transport(
         Some(rustls) => {
             let server_hostname: Option<String> =
                 server_hostname.map(|name| name.extract()).transpose()?;
-            let session = rustls
-                .cast::<RustlsContext>()?
-                .get()
-                .session(server_hostname.as_deref())?;
+            let rustls = rustls.cast::<RustlsContext>()?;
+            let session = rustls.get().session(server_hostname.as_deref())?;
             let peer = Peer {
                 context: Object::from(context.to_owned()),
+                rustls: rustls.to_owned().unbind(),
                 server_side,
                 server_hostname,
             };

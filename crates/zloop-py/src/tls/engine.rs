@@ -9,7 +9,7 @@ use zloop_tls::{
 };
 
 use super::errors::exception;
-use super::rustls_context;
+use super::rustls_context::{self, RustlsContext};
 use super::ssl_session::SslSession;
 use crate::raw::bytes::{BytesBuilder, SharedBytes};
 use crate::raw::class::Visit;
@@ -33,6 +33,8 @@ pub enum Engine {
 pub struct Peer {
     /// The `zloop.SSLContext`.
     pub context: Object,
+    /// What it was built into.
+    pub rustls: Py<RustlsContext>,
     /// Whether we are the server.
     pub server_side: bool,
     /// The server's name, if we are a client that knows it.
@@ -229,8 +231,8 @@ impl Engine {
                     .negotiated()
                     .map_err(|error| exception(&error))?;
                 let name = peer.server_hostname.as_deref();
-                let context = peer.context.bind(py);
-                rustls_context::ssl_object(context, negotiated, peer.server_side, name)
+                let (context, rustls) = (peer.context.bind(py), peer.rustls.bind(py));
+                rustls_context::ssl_object(context, rustls, negotiated, peer.server_side, name)
                     .map(Object::from)
             }
         }

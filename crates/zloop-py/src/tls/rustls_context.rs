@@ -1,9 +1,10 @@
 //! rustls as Python configures it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zloop_tls::{
     Acceptor, ClientCertificates, ClientSettings, Connector, Identity, Negotiated, Roots,
@@ -30,14 +31,15 @@ impl RustlsContext {
     /// Those that are no authority's or not valid now are passed over, and, unless `partial_chain`,
     /// those that another one issued.
     #[new]
-    #[pyo3(signature = (*, server_side, identity, authorities, partial_chain, alpn_protocols,
-                        allows_tls12, allows_tls13, verifies, checks_hostname, is_optional, tickets))]
+    #[pyo3(signature = (*, server_side, identity, authorities, partial_chain, strict,
+                        alpn_protocols, allows_tls12, allows_tls13, verifies, checks_hostname, is_optional, tickets))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
     fn new(
         server_side: bool,
         identity: Option<(Vec<u8>, Vec<u8>)>,
         authorities: Vec<Vec<u8>>,
         partial_chain: bool,
+        strict: bool,
         alpn_protocols: Vec<Vec<u8>>,
         allows_tls12: bool,
         allows_tls13: bool,
@@ -74,6 +76,7 @@ impl RustlsContext {
                     (true, false) => ClientCertificates::Required,
                 },
                 roots,
+                strict_certificates: strict,
                 alpn_protocols,
                 versions: lowest..=highest,
                 session_tickets: tickets,
@@ -88,6 +91,7 @@ impl RustlsContext {
                     (true, true) => Verification::Full,
                 },
                 roots,
+                strict_certificates: strict,
                 identity,
                 alpn_protocols,
                 versions: lowest..=highest,
@@ -98,6 +102,22 @@ impl RustlsContext {
             Side::Client(settings.build().map_err(refused)?)
         };
         Ok(Self { side, valid_until })
+    }
+
+    /// The path from the first of a peer's certificates to a trusted authority, as it was at a
+    /// time in seconds since 1970. `None` if there is none.
+    fn verified_chain<'py>(
+        &self,
+        py: Python<'py>,
+        certificates: Vec<Vec<u8>>,
+        at: f64,
+    ) -> Option<Vec<Bound<'py, PyBytes>>> {
+        let at = UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default();
+        let chain = match &self.side {
+            Side::Client(connector) => connector.verified_chain(&certificates, at),
+            Side::Server(acceptor) => acceptor.verified_chain(&certificates, at),
+        }?;
+        Some(chain.iter().map(|der| PyBytes::new(py, der)).collect())
     }
 }
 
@@ -151,6 +171,7 @@ fn trusted(certificates: Vec<Vec<u8>>, partial_chain: bool) -> PyResult<(Roots, 
 /// What making it raises.
 pub fn ssl_object<'py>(
     context: &Bound<'py, PyAny>,
+    rustls: &Bound<'py, RustlsContext>,
     negotiated: Negotiated,
     server_side: bool,
     server_hostname: Option<&str>,
@@ -162,7 +183,7 @@ pub fn ssl_object<'py>(
     let certificates: Vec<_> = negotiated
         .peer_certificates
         .iter()
-        .map(|certificate| pyo3::types::PyBytes::new(py, certificate))
+        .map(|certificate| PyBytes::new(py, certificate))
         .collect();
     let alpn = negotiated
         .alpn_protocol
@@ -171,6 +192,7 @@ pub fn ssl_object<'py>(
         .getattr("SSLObject")?
         .call1((
             context,
+            rustls,
             server_side,
             server_hostname,
             negotiated.version,

@@ -1,7 +1,9 @@
 //! What is wrong with a certificate, in OpenSSL's terms.
 
-use rustls::CertificateError;
+use std::sync::Arc;
+
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, OtherError};
 
 /// What is wrong with the peer's certificate.
 ///
@@ -55,17 +57,23 @@ impl From<CertificateError> for VerifyError {
             E::NotValidForName => Self::new(62, "hostname mismatch"),
             E::NotValidForNameContext { expected, .. } => wrong_name(&expected),
             E::ApplicationVerificationFailure => Self::new(50, "application verification failure"),
+            E::Other(other) if is_unhandled_extension(&other) => {
+                E::UnhandledCriticalExtension.into()
+            }
             E::Other(other) => {
-                let code = match other.0.downcast_ref() {
-                    Some(Refusal::SelfSigned) => 18,
-                    Some(Refusal::SelfSignedInChain) => 19,
-                    Some(Refusal::Authority) | None => 1,
-                };
+                let code = other.0.downcast_ref().map_or(1, Refusal::code);
                 Self::new(code, other.0.to_string())
             }
             other => Self::new(1, other.to_string()),
         }
     }
+}
+
+fn is_unhandled_extension(error: &OtherError) -> bool {
+    error
+        .0
+        .downcast_ref()
+        .is_some_and(|error| matches!(error, webpki::Error::UnsupportedCriticalExtension))
 }
 
 fn wrong_name(expected: &ServerName<'_>) -> VerifyError {
@@ -80,7 +88,7 @@ fn wrong_name(expected: &ServerName<'_>) -> VerifyError {
     )
 }
 
-/// What rustls has no name of its own for.
+/// What rustls has no name of its own for. The words are OpenSSL's, where it has such a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     /// Nobody vouches for the certificate but itself.
@@ -92,4 +100,86 @@ pub(crate) enum Refusal {
     /// The peer's own certificate is an authority's, which OpenSSL lets pass if it is trusted.
     #[error("the certificate of a certificate authority, which may not be a peer's own")]
     Authority,
+    /// An authority's key is not the one that is said to have signed.
+    #[error("unable to get local issuer certificate")]
+    Issuer,
+    /// An authority may not sign certificates.
+    #[error("invalid CA certificate")]
+    InvalidAuthority,
+    /// More authorities stand between than one of them allows.
+    #[error("path length constraint exceeded")]
+    PathLength,
+    /// The certificate, or an authority's, is for something else.
+    #[error("unsuitable certificate purpose")]
+    Purpose,
+    /// An extension cannot be understood.
+    #[error("invalid or inconsistent certificate extension")]
+    Extension,
+    /// Names are constrained, and the certificate's are where constraints are not looked at.
+    #[error("permitted subtree violation")]
+    Name,
+    #[error("Path length invalid for non-CA cert")]
+    PathLengthOfNoAuthority,
+    #[error("Path length given without key usage keyCertSign")]
+    PathLengthWithoutSigning,
+    #[error("Key usage keyCertSign invalid for non-CA cert")]
+    SigningByNoAuthority,
+    #[error("Issuer name empty")]
+    EmptyIssuer,
+    #[error("Subject name empty")]
+    EmptySubject,
+    #[error("Missing Authority Key Identifier")]
+    NoAuthorityKeyId,
+    #[error("Missing Subject Key Identifier")]
+    NoSubjectKeyId,
+    #[error("Empty Subject Alternative Name extension")]
+    NoAlternativeName,
+    #[error("Subject empty and Subject Alt Name extension not critical")]
+    AlternativeNameNotCritical,
+    #[error("Basic Constraints of CA cert not marked critical")]
+    ConstraintsNotCritical,
+    #[error("Authority Key Identifier marked critical")]
+    AuthorityKeyIdCritical,
+    #[error("Subject Key Identifier marked critical")]
+    SubjectKeyIdCritical,
+    #[error("CA cert does not include key usage extension")]
+    AuthorityWithoutUsage,
+    #[error("Using cert extension requires at least X509v3")]
+    OldVersion,
+}
+
+impl Refusal {
+    fn code(&self) -> u32 {
+        match self {
+            Self::Authority => 1,
+            Self::SelfSigned => 18,
+            Self::SelfSignedInChain => 19,
+            Self::Issuer => 20,
+            Self::PathLength => 25,
+            Self::Purpose => 26,
+            Self::Extension => 41,
+            Self::Name => 47,
+            Self::InvalidAuthority => 79,
+            Self::PathLengthOfNoAuthority => 80,
+            Self::PathLengthWithoutSigning => 81,
+            Self::SigningByNoAuthority => 82,
+            Self::EmptyIssuer => 83,
+            Self::EmptySubject => 84,
+            Self::NoAuthorityKeyId => 85,
+            Self::NoSubjectKeyId => 86,
+            Self::NoAlternativeName => 87,
+            Self::AlternativeNameNotCritical => 88,
+            Self::ConstraintsNotCritical => 89,
+            Self::AuthorityKeyIdCritical => 90,
+            Self::SubjectKeyIdCritical => 91,
+            Self::AuthorityWithoutUsage => 92,
+            Self::OldVersion => 93,
+        }
+    }
+}
+
+impl From<Refusal> for rustls::Error {
+    fn from(refusal: Refusal) -> Self {
+        CertificateError::Other(OtherError(Arc::new(refusal))).into()
+    }
 }

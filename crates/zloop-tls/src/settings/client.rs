@@ -3,12 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::ClientConfig;
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 
+use super::path::{PathVerifier, Purpose};
 use super::verifier::ServerVerifier;
 use super::{
     ALL_VERSIONS, CipherPreference, Identity, Roots, SettingsError, Version, protocol_versions,
@@ -37,6 +39,9 @@ pub struct ClientSettings {
     pub verification: Verification,
     /// The authorities that servers' certificates may come from.
     pub roots: Roots,
+    /// Whether certificates have to keep to the letter of RFC 5280, as OpenSSL's
+    /// `X509_V_FLAG_X509_STRICT` has it.
+    pub strict_certificates: bool,
     /// What to show to a server that asks who we are.
     pub identity: Option<Identity>,
     /// The application protocols spoken, the preferred one first.
@@ -56,6 +61,7 @@ impl Default for ClientSettings {
         Self {
             verification: Verification::Full,
             roots: Roots::none(),
+            strict_certificates: false,
             identity: None,
             alpn_protocols: Vec::new(),
             versions: ALL_VERSIONS,
@@ -86,10 +92,14 @@ impl ClientSettings {
     /// If the key does not fit the certificate, or no version is allowed.
     pub fn build(&self) -> Result<Connector, SettingsError> {
         let provider = provider(self.cipher_preference);
+        let paths = Arc::new(PathVerifier::new(
+            self.roots.clone(),
+            &provider,
+            self.strict_certificates,
+        ));
         let verifier = ServerVerifier {
             verification: self.verification,
-            roots: self.roots.store(),
-            algorithms: provider.signature_verification_algorithms,
+            paths: Arc::clone(&paths),
         };
         let identity = self
             .identity
@@ -114,6 +124,7 @@ impl ClientSettings {
         let needs_name = self.verification == Verification::Full;
         Ok(Connector {
             config: Arc::new(config),
+            paths: (self.verification != Verification::None).then_some(paths),
             needs_name,
         })
     }
@@ -123,6 +134,8 @@ impl ClientSettings {
 #[derive(Clone, Debug)]
 pub struct Connector {
     config: Arc<ClientConfig>,
+    /// `None` if nothing is verified, or nobody here knows how.
+    paths: Option<Arc<PathVerifier>>,
     needs_name: bool,
 }
 
@@ -152,6 +165,15 @@ impl Connector {
         self.connect_to(ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
+    /// The path from a server's own certificate to the authority that is trusted, in DER: how
+    /// the `certificates` that it showed were, or would have been, verified at that time. `None`
+    /// if there is no such path, or servers are not verified.
+    pub fn verified_chain(&self, certificates: &[Vec<u8>], at: SystemTime) -> Option<Vec<Vec<u8>>> {
+        self.paths
+            .as_ref()?
+            .chain(Purpose::Server, certificates, at)
+    }
+
     fn connect_to(&self, name: ServerName<'static>) -> Result<RustlsSession, SettingsError> {
         UnbufferedClientConnection::new(Arc::clone(&self.config), name)
             .map(RustlsSession::client)
@@ -165,6 +187,7 @@ impl From<Arc<ClientConfig>> for Connector {
     fn from(config: Arc<ClientConfig>) -> Self {
         Self {
             config,
+            paths: None,
             needs_name: true,
         }
     }

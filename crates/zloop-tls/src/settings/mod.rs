@@ -2,6 +2,8 @@
 
 mod client;
 mod error;
+mod facts;
+mod path;
 mod pem;
 mod resolver;
 mod server;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, TrustAnchor};
 use rustls::sign::CertifiedKey;
 
 use super::SettingsError;
@@ -87,13 +87,21 @@ impl fmt::Debug for Identity {
 }
 
 /// The certificate authorities that are trusted. None, to begin with.
+///
+/// Invariant: `certificates` are those that `store` was made of, in the same order.
 #[derive(Clone, Debug)]
-pub struct Roots(Arc<RootCertStore>);
+pub struct Roots {
+    store: Arc<RootCertStore>,
+    certificates: Arc<Vec<CertificateDer<'static>>>,
+}
 
 impl Roots {
     /// Trusts nobody.
     pub fn none() -> Self {
-        Self(Arc::new(RootCertStore::empty()))
+        Self {
+            store: Arc::new(RootCertStore::empty()),
+            certificates: Arc::default(),
+        }
     }
 
     /// Trusts the authorities whose certificates are in PEM bytes.
@@ -144,22 +152,33 @@ impl Roots {
 
     /// How many authorities are trusted.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.store.len()
     }
 
     /// Whether nobody is trusted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.store.is_empty()
     }
 
     pub(super) fn store(&self) -> Arc<RootCertStore> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.store)
+    }
+
+    /// The certificate that an anchor of the store was made of.
+    pub(super) fn certificate_of(&self, anchor: &TrustAnchor<'_>) -> Option<&CertificateDer<'_>> {
+        let anchors = &self.store.roots;
+        let index = anchors
+            .iter()
+            .position(|known| std::ptr::eq::<TrustAnchor<'_>>(known, anchor))?;
+        self.certificates.get(index)
     }
 
     fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), SettingsError> {
-        Arc::make_mut(&mut self.0)
-            .add(certificate)
-            .map_err(SettingsError::Certificate)
+        Arc::make_mut(&mut self.store)
+            .add(certificate.clone())
+            .map_err(SettingsError::Certificate)?;
+        Arc::make_mut(&mut self.certificates).push(certificate);
+        Ok(())
     }
 }
 

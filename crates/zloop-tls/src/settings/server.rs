@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -11,6 +12,7 @@ use rustls::server::{
     NoClientAuth, NoServerSessionStorage, UnbufferedServerConnection, WebPkiClientVerifier,
 };
 
+use super::path::{PathVerifier, Purpose};
 use super::resolver::ByServerName;
 use super::verifier::ClientVerifier;
 use super::{
@@ -42,6 +44,9 @@ pub struct ServerSettings {
     pub client_certificates: ClientCertificates,
     /// The authorities that clients' certificates may come from.
     pub roots: Roots,
+    /// Whether clients' certificates have to keep to the letter of RFC 5280, as OpenSSL's
+    /// `X509_V_FLAG_X509_STRICT` has it.
+    pub strict_certificates: bool,
     /// The application protocols spoken, the preferred one first.
     pub alpn_protocols: Vec<Vec<u8>>,
     /// The protocol versions allowed.
@@ -61,6 +66,7 @@ impl Default for ServerSettings {
             identities: Vec::new(),
             client_certificates: ClientCertificates::Ignored,
             roots: Roots::none(),
+            strict_certificates: false,
             alpn_protocols: Vec::new(),
             versions: ALL_VERSIONS,
             session_tickets: 2,
@@ -98,7 +104,12 @@ impl ServerSettings {
             .iter()
             .map(|identity| identity.certified(&provider).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
-        let verifier = self.client_verifier(&provider)?;
+        let paths = Arc::new(PathVerifier::new(
+            self.roots.clone(),
+            &provider,
+            self.strict_certificates,
+        ));
+        let verifier = self.client_verifier(&provider, &paths)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&protocol_versions(&self.versions)?)
             .map_err(SettingsError::Rustls)?
@@ -112,12 +123,17 @@ impl ServerSettings {
         } else {
             config.ticketer = Ticketer::new().map_err(SettingsError::Rustls)?;
         }
-        Ok(Acceptor::from(Arc::new(config)))
+        let verifies = self.client_certificates != ClientCertificates::Ignored;
+        Ok(Acceptor {
+            config: Arc::new(config),
+            paths: verifies.then_some(paths),
+        })
     }
 
     fn client_verifier(
         &self,
         provider: &Arc<CryptoProvider>,
+        paths: &Arc<PathVerifier>,
     ) -> Result<Arc<dyn ClientCertVerifier>, SettingsError> {
         if self.client_certificates == ClientCertificates::Ignored {
             return Ok(Arc::new(NoClientAuth));
@@ -126,15 +142,15 @@ impl ServerSettings {
             return Err(SettingsError::NoRoots);
         }
         let roots = self.roots.store();
-        let mut builder =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
+        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
         if self.client_certificates == ClientCertificates::Optional {
             builder = builder.allow_unauthenticated();
         }
         let inner = builder
             .build()
             .map_err(|error| SettingsError::Rustls(rustls::Error::General(error.to_string())))?;
-        Ok(Arc::new(ClientVerifier { inner, roots }))
+        let paths = Arc::clone(paths);
+        Ok(Arc::new(ClientVerifier { inner, paths }))
     }
 }
 
@@ -142,6 +158,8 @@ impl ServerSettings {
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     config: Arc<ServerConfig>,
+    /// `None` if nothing is verified, or nobody here knows how.
+    paths: Option<Arc<PathVerifier>>,
 }
 
 impl Acceptor {
@@ -155,11 +173,23 @@ impl Acceptor {
             .map(RustlsSession::server)
             .map_err(SettingsError::Rustls)
     }
+
+    /// The path from a client's own certificate to the authority that is trusted, in DER: how
+    /// the `certificates` that it showed were, or would have been, verified at that time. `None`
+    /// if there is no such path, or clients are not asked for certificates.
+    pub fn verified_chain(&self, certificates: &[Vec<u8>], at: SystemTime) -> Option<Vec<Vec<u8>>> {
+        self.paths
+            .as_ref()?
+            .chain(Purpose::Client, certificates, at)
+    }
 }
 
 /// A configuration of one's own, such as with another cryptography provider.
 impl From<Arc<ServerConfig>> for Acceptor {
     fn from(config: Arc<ServerConfig>) -> Self {
-        Self { config }
+        Self {
+            config,
+            paths: None,
+        }
     }
 }

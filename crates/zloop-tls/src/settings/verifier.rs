@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -14,14 +14,14 @@ use rustls::{
 };
 
 use super::Verification;
+use super::path::{PathVerifier, Purpose};
 use crate::engine::Refusal;
 
 /// Judges servers by [`Verification`]. In every mode the server has to own its certificate's key.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     pub(super) verification: Verification,
-    pub(super) roots: Arc<RootCertStore>,
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(super) paths: Arc<PathVerifier>,
 }
 
 impl ServerCertVerifier for ServerVerifier {
@@ -35,14 +35,19 @@ impl ServerCertVerifier for ServerVerifier {
     ) -> Result<ServerCertVerified, Error> {
         if self.verification != Verification::None {
             let certificate = ParsedCertificate::try_from(end_entity)?;
-            verify_server_cert_signed_by_trust_anchor(
-                &certificate,
-                &self.roots,
-                intermediates,
-                now,
-                self.algorithms.all,
-            )
-            .map_err(|error| explain(error, end_entity, intermediates, &self.roots))?;
+            let roots = &self.paths.roots().store();
+            self.paths
+                .verify(Purpose::Server, end_entity, intermediates, now, || {
+                    let algorithms = self.paths.algorithms().all;
+                    verify_server_cert_signed_by_trust_anchor(
+                        &certificate,
+                        roots,
+                        intermediates,
+                        now,
+                        algorithms,
+                    )
+                })
+                .map_err(|error| explain(error, end_entity, intermediates, roots))?;
             if self.verification == Verification::Full {
                 verify_server_name(&certificate, server_name)?;
             }
@@ -56,7 +61,7 @@ impl ServerCertVerifier for ServerVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+        verify_tls12_signature(message, certificate, signed, self.paths.algorithms())
     }
 
     fn verify_tls13_signature(
@@ -65,19 +70,19 @@ impl ServerCertVerifier for ServerVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        verify_tls13_signature(message, certificate, signed, self.paths.algorithms())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.paths.algorithms().supported_schemes()
     }
 }
 
-/// Judges clients as `inner` does, and says more of an unknown issuer.
+/// Judges clients; `inner` knows whether they have to show certificates.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     pub(super) inner: Arc<dyn ClientCertVerifier>,
-    pub(super) roots: Arc<RootCertStore>,
+    pub(super) paths: Arc<PathVerifier>,
 }
 
 impl ClientCertVerifier for ClientVerifier {
@@ -99,9 +104,21 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.inner
-            .verify_client_cert(end_entity, intermediates, now)
-            .map_err(|error| explain(error, end_entity, intermediates, &self.roots))
+        self.paths
+            .verify(Purpose::Client, end_entity, intermediates, now, || {
+                self.inner
+                    .verify_client_cert(end_entity, intermediates, now)
+                    .map(drop)
+            })
+            .map_err(|error| {
+                explain(
+                    error,
+                    end_entity,
+                    intermediates,
+                    &self.paths.roots().store(),
+                )
+            })?;
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -157,7 +174,7 @@ fn explain(
     } else {
         return error;
     };
-    CertificateError::Other(OtherError(Arc::new(refusal))).into()
+    refusal.into()
 }
 
 /// Whether a certificate names itself as its issuer, and is none that is trusted.

@@ -12,6 +12,7 @@ mod hostile;
 mod model;
 mod negotiation;
 mod network;
+mod paths;
 mod scripted;
 mod settings;
 mod splits;
