@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+import subprocess
 
 import pytest
 from tls_support import CA, SERVER, client_context, server_context
@@ -44,6 +46,16 @@ def post_handshake(context):
     context.post_handshake_auth = True
 
 
+def policies(context):
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= 0x80  # X509_V_FLAG_POLICY_CHECK
+
+
+def no_wildcards(context):
+    context.verify_mode = ssl.CERT_REQUIRED
+    context._host_flags |= 0x2  # X509_CHECK_FLAG_NO_WILDCARDS
+
+
 def second_certificate(context):
     SERVER.configure_cert(context)
     SERVER.configure_cert(context)
@@ -56,6 +68,8 @@ def second_certificate(context):
         (sni_callback, "there is a callback for server names"),
         (old_version, "only versions before TLS 1.2 are allowed"),
         (revocation, "revocation lists are checked"),
+        (policies, "there are flags of verification that rustls does not know"),
+        (no_wildcards, "there are flags of host names that rustls does not know"),
         (post_handshake, "post-handshake authentication is allowed"),
         (second_certificate, "more than one certificate was loaded"),
     ],
@@ -82,6 +96,29 @@ def test_an_encrypted_key_is_left_to_ssl(tmp_path):
     context = zloop.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert", tmp_path / "key", "secret")
     assert context.engine == ("ssl", "the private key is encrypted")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
+def test_an_authority_for_some_purposes_only_is_left_to_ssl(tmp_path):
+    CA.cert_pem.write_to_path(tmp_path / "ca")
+    subprocess.run(
+        [
+            "openssl",
+            "x509",
+            "-in",
+            "ca",
+            "-addreject",
+            "serverAuth",
+            "-trustout",
+            "-out",
+            "limited",
+        ],
+        check=True,
+        cwd=tmp_path,
+    )
+    context = zloop.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(tmp_path / "limited")
+    assert context.engine == ("ssl", "an authority is trusted for some purposes only")
 
 
 def test_a_server_without_a_certificate_is_left_to_ssl():
