@@ -247,7 +247,11 @@ async def meet(
     factory: Callable[[], Recorder] = lambda: Recorder(),
     version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
 ) -> tuple[Recorder, asyncio.Task[None]]:
-    """Connect our client or server to `talk` in a thread, by TLS: our protocol, and the thread."""
+    """Connect our client or server to `talk` in a thread, by TLS: our protocol, and the thread.
+
+    `talk` begins when our protocol has been told of the connection.
+    """
+    made = threading.Event()
     ours = server_context(kind) if role == "server" else client_context(kind)
     ours.maximum_version = version
 
@@ -256,23 +260,28 @@ async def meet(
             theirs = client_context() if role == "server" else server_context()
             peer = RawPeer(sock, theirs, role == "client")
             peer.handshake()
+            made.wait(LIMIT)
             talk(peer)
 
     if role == "client":
         listener, address = listen(None)
         with listener:
             thread = asyncio.create_task(asyncio.to_thread(run, lambda: accept(listener)))
-            return await connect(address, factory, ours), thread
-    made = asyncio.get_running_loop().create_future()
+            try:
+                return await connect(address, factory, ours), thread
+            finally:
+                made.set()
+    accepted = asyncio.get_running_loop().create_future()
 
     def make() -> Recorder:
-        made.set_result(factory())
-        return made.result()
+        accepted.set_result(factory())
+        return accepted.result()
 
     server, address = await serve(None, make, ours)
     thread = asyncio.create_task(asyncio.to_thread(run, lambda: dial(address)))
-    protocol: Recorder = await made
+    protocol: Recorder = await accepted
     await protocol.made
+    made.set()
     server.close()
     return protocol, thread
 
