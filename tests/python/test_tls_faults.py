@@ -13,6 +13,7 @@ from conftest import closing, nothing_left_open
 from tls_support import (
     ENGINES,
     LIMIT,
+    RawPeer,
     Recorder,
     accept,
     client_context,
@@ -193,6 +194,28 @@ def test_a_record_that_was_changed_on_the_way(run, role, engine, version):
         assert error.reason == "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"
         assert ours.data == b""
         await thread
+
+    run(main())
+
+
+def test_garbage_in_one_piece_with_the_end_of_the_handshake(run, engine, version):
+    async def main():
+        listener, address = listen(None)
+        context = server_context()
+        context.maximum_version = version
+
+        def talk():
+            with accept(listener) as sock:
+                RawPeer(sock, context, True).handshake(b"this is no TLS, is it?")
+                with suppress(OSError):
+                    sock.recv(65536)
+
+        with listener:
+            thread = asyncio.create_task(asyncio.to_thread(talk))
+            client = await connect(address, Recorder, client_context(engine))
+            assert isinstance(await client.lost, ssl.SSLError)
+            assert client.told == ["made", "lost"]
+            await thread
 
     run(main())
 

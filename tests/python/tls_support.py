@@ -196,7 +196,8 @@ class RawPeer:
             raise EOFError("the other side ended")
         self._incoming.write(data)
 
-    def handshake(self) -> None:
+    def handshake(self, behind: bytes = b"") -> None:
+        """Shake hands; `behind` goes out in one piece with the last of it."""
         while True:
             try:
                 self.tls.do_handshake()
@@ -204,7 +205,7 @@ class RawPeer:
                 self.sock.sendall(self._outgoing.read())
                 self._fill()
             else:
-                self.sock.sendall(self._outgoing.read())
+                self.sock.sendall(self._outgoing.read() + behind)
                 return
 
     def encrypted(self, data: bytes) -> bytes:

@@ -214,9 +214,12 @@ impl Session for RustlsSession {
                 on_data: None,
                 send: Outgoing::Nothing,
             };
-            match self.step(task)? {
-                Step::Again => {}
-                Step::Data | Step::PeerClosed | Step::Sent | Step::Idle => break,
+            match self.step(task) {
+                Ok(Step::Again) => {}
+                Ok(Step::Data | Step::PeerClosed | Step::Sent | Step::Idle) => break,
+                // rustls looked at what follows the handshake's end already.
+                Err(error) if !self.common().is_handshaking() => self.failure = Some(error),
+                Err(error) => return Err(error),
             }
         }
         Ok(if self.common().is_handshaking() {
