@@ -14,7 +14,7 @@ use crate::connect::Connecting;
 use crate::descriptor::Descriptor;
 use crate::flow::FlowEvent;
 use crate::stream::{NotWritable, ReadOutcome, Stream};
-use crate::sys;
+use crate::{sys, tcp};
 
 /// What happened to a connection that its handler has to hear of.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -56,6 +56,8 @@ impl Link {
     }
 
     pub(super) fn connecting(connecting: Connecting) -> Self {
+        // It fails for what is not TCP.
+        let _ = tcp::set_nodelay(&connecting, true);
         let phase = if connecting.is_connected() {
             Phase::Made
         } else {

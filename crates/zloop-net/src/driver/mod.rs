@@ -126,7 +126,8 @@ impl<H: Handler> Driver<H> {
     /// Accepts connections from a socket that [`tcp::listen`](crate::tcp::listen) or
     /// [`unix::listen`](crate::unix::listen) made, until the token is [closed](Self::close).
     ///
-    /// When the system is out of descriptors, it tries again ten times a second.
+    /// When that fails and the peer is not to blame, as when the system is out of descriptors, it
+    /// tries again ten times a second. On TCP connections small writes are sent at once.
     ///
     /// # Errors
     ///

@@ -170,8 +170,8 @@ impl<H: Handler> Driver<H> {
                 Err(error) => Err(error),
             };
             if let Err(error) = added {
-                // The connection still waits, so the listener would spin.
-                if Fault::of(&error) == Fault::Exhausted {
+                // What is not one peer's fault comes again at once, and the loop would spin.
+                if Fault::of(&error) != Fault::Peer {
                     self.pause_listener(token);
                 }
                 handler.accept_failed(self, token, Error::Accept(error));
@@ -184,7 +184,8 @@ impl<H: Handler> Driver<H> {
     fn add_accepted(&mut self, listener: Token, accepted: Accepted) -> io::Result<()> {
         let Accepted { fd, peer } = accepted;
         if matches!(peer, PeerAddress::Ip(_)) {
-            tcp::set_nodelay(&fd, true)?;
+            // It fails for a peer that has gone, which reading shows.
+            let _ = tcp::set_nodelay(&fd, true);
         }
         let mut link = Link::connected(fd);
         link.listener = Some(listener);
