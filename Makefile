@@ -9,7 +9,7 @@ python = $$(sh scripts/find_python.sh)
 run = python=$(python) && "$$python"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve serve-tls test test-rust test-matrix test-ecosystem test-ecosystem-full test-browser docs bench bench-pages counts wheel lint format clean
+.PHONY: help serve serve-tls test test-rust test-matrix test-ecosystem test-ecosystem-full test-browser docs bench bench-pages bench-rust counts wheel lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: ## Compare zloop with other loops (ARGUMENTS="--on 3.14 --rows echo")
 
 bench-pages: ## Put the numbers of benchmarks/results into README.md and docs/performance.md
 	@$(run) benchmarks/pages.py $(ARGUMENTS)
+
+bench-rust: ## Compare the crates with other Rust libraries (ARGUMENTS="--quick")
+	@$(run) scripts/bench_rust.py $(ARGUMENTS)
 
 counts: ## Record what tests/counts counts: instructions, allocations and system calls of each operation
 	@$(run) scripts/counts.py $(ARGUMENTS)

@@ -1,0 +1,86 @@
+//! On zloop-core's reactor and zloop-net's streams.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use zloop_core::{Events, Interest, Reactor, Readiness, Token};
+use zloop_net::{Descriptor, FlowEvent, ReadOutcome, Stream, accept, tcp};
+
+use super::{ANY_PORT, BACKLOG, READ_SIZE, announce};
+use crate::Outcome;
+
+enum Source {
+    Listener(OwnedFd),
+    Connection(Stream<Vec<u8>>),
+}
+
+pub fn serve() -> Outcome {
+    let options = tcp::ListenOptions {
+        backlog: BACKLOG,
+        ..tcp::ListenOptions::default()
+    };
+    let listener = tcp::listen(ANY_PORT, &options)?;
+    announce(tcp::local_address(&listener)?)?;
+    let mut reactor = Reactor::new()?;
+    let number = listener.as_raw_fd();
+    reactor.register(number, Interest::READABLE, Source::Listener(listener))?;
+    let mut events = Events::new();
+    let mut buffer = vec![0; READ_SIZE];
+    loop {
+        reactor.poll(&mut events, None)?;
+        for (token, readiness) in events.iter() {
+            advance(&mut reactor, token, readiness, &mut buffer)?;
+        }
+    }
+}
+
+fn advance(
+    reactor: &mut Reactor<Source>,
+    token: Token,
+    readiness: Readiness,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    match reactor.source_mut(token) {
+        None => Ok(()),
+        Some(Source::Listener(listener)) => match accept(listener) {
+            Ok(accepted) => {
+                tcp::set_nodelay(&accepted.fd, true)?;
+                let number = accepted.fd.as_raw_fd();
+                let stream = Stream::new(Descriptor::Owned(accepted.fd));
+                reactor.register(number, Interest::READABLE, Source::Connection(stream))?;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        },
+        Some(Source::Connection(stream)) => {
+            let result = echo(stream, readiness, buffer);
+            let is_over = stream.is_closing() && stream.is_drained();
+            let interest = stream.interest();
+            if result.is_err() || is_over {
+                reactor.deregister(token);
+                return Ok(());
+            }
+            Ok(reactor.set_interest(token, interest)?)
+        }
+    }
+}
+
+fn echo(stream: &mut Stream<Vec<u8>>, readiness: Readiness, buffer: &mut [u8]) -> io::Result<()> {
+    if readiness.is_readable() && stream.is_reading() {
+        match stream.read(buffer)? {
+            ReadOutcome::Data(count) => stream.write(buffer[..count].to_vec())?,
+            ReadOutcome::End => stream.close(),
+            ReadOutcome::Blocked => {}
+        }
+    }
+    if readiness.is_writable() || !stream.is_blocked() {
+        stream.flush()?;
+    }
+    match stream.flow() {
+        Some(FlowEvent::PauseWriting) => stream.pause_reading(),
+        Some(FlowEvent::ResumeWriting) => stream.resume_reading(),
+        None => {}
+    }
+    Ok(())
+}

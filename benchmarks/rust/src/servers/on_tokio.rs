@@ -1,0 +1,35 @@
+//! On tokio's current-thread runtime: a task for each connection.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{ANY_PORT, BACKLOG, announce};
+use crate::Outcome;
+
+/// A task keeps its buffer while it waits, so it is smaller than the one that others share.
+const BUFFER: usize = 4 * 1024;
+
+pub fn serve() -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(ANY_PORT).await?;
+        rustix::net::listen(&listener, BACKLOG)?;
+        announce(listener.local_addr()?)?;
+        loop {
+            let (socket, _) = listener.accept().await?;
+            socket.set_nodelay(true)?;
+            tokio::spawn(echo(socket));
+        }
+    })
+}
+
+async fn echo(mut socket: TcpStream) {
+    let mut buffer = vec![0; BUFFER];
+    while let Ok(count) = socket.read(&mut buffer).await {
+        if count == 0 || socket.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+"""Compares zloop's crates with bare system calls and with other Rust libraries, and prints a table.
+
+The servers run on one core and the client on another, each round on every library in turn. The
+micro-benchmarks are criterion's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from workspace import RESULTS, ROOT, Argument, StepFailed, announce, fail, require_cargo, run
+
+FOLDER = ROOT / "benchmarks" / "rust"
+BUILT = ROOT / "target"
+MEASURED = BUILT / "bench-rust"
+PROGRAM = BUILT / "release" / "zloop-bench"
+
+PLAIN = ("epoll", "zloop", "zloop-reactor", "mio", "calloop", "tokio")
+TLS = ("tls-zloop", "tls-tokio")
+
+CRITERION = ((FOLDER, ("turn", "timers", "waker")), (ROOT, ("connection",)))
+
+SERVER_CORE, CLIENT_CORE = 0, 1
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Measured:
+    """What the rounds of one row gave for one library."""
+
+    rates: list[float] = field(default_factory=list)
+    """Messages a second."""
+    costs: list[float] = field(default_factory=list)
+    """Microseconds of the server's processor time for each message."""
+
+    def summary(self) -> dict[str, float]:
+        return {"rate": median(self.rates), "cost": median(self.costs)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison."""
+
+    name: str
+    kinds: Sequence[str]
+    connections: int
+    size: int
+
+
+ROWS = (
+    Row("echo of 1 KiB, 1 connection", PLAIN, 1, 1024),
+    Row("echo of 1 KiB, 50 connections", PLAIN, 50, 1024),
+    Row("echo of 16 KiB, 50 connections", PLAIN, 50, 16 * 1024),
+    Row("TLS echo of 1 KiB, 1 connection", TLS, 1, 1024),
+    Row("TLS echo of 1 KiB, 50 connections", TLS, 50, 1024),
+)
+
+
+def on_core(core: int) -> Callable[[], None]:
+    """For Popen's preexec_fn: stays on one core, where there is more than one."""
+    cores = sorted(os.sched_getaffinity(0))
+
+    def pin() -> None:
+        os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+    return pin
+
+
+@contextmanager
+def process(core: int, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """The program, until the block ends."""
+    with subprocess.Popen(
+        [str(PROGRAM), *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=on_core(core),
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def line_of(started: subprocess.Popen[str]) -> str:
+    assert started.stdout is not None
+    line = started.stdout.readline().strip()
+    if not line:
+        raise StepFailed(f"{started.args!r} ended early")
+    return line
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time together, in the resolution that the scheduler has."""
+    path = Path(f"/proc/{pid}/schedstat")
+    return int(path.read_text().split()[0]) / 1e9
+
+
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+
+
+def measure(row: Row, kind: str, seconds: float, credentials: Path, into: Measured) -> None:
+    """Runs the client against a fresh server once."""
+    folder = [credentials] if kind in TLS else []
+    with process(SERVER_CORE, "serve", kind, *folder) as server:
+        address = line_of(server)
+        load = ("load", address, row.connections, row.size, seconds, *folder)
+        with process(CLIENT_CORE, *load) as client:
+            line_of(client)
+            before = processor_seconds(server.pid)
+            messages, elapsed = map(float, line_of(client).split())
+            used = processor_seconds(server.pid) - before
+    into.rates.append(messages / elapsed)
+    into.costs.append(used / messages * 1e6)
+
+
+def memory(kind: str, connections: int, credentials: Path) -> float:
+    """What the server's memory grows by for each connection that is open and idle, in bytes."""
+    folder = [credentials] if kind in TLS else []
+    with process(SERVER_CORE, "serve", kind, *folder) as server:
+        address = line_of(server)
+        with process(CLIENT_CORE, "idle", address, 1, *folder) as first:
+            line_of(first)
+            before = resident_bytes(server.pid)
+            with process(CLIENT_CORE, "idle", address, connections, *folder) as client:
+                line_of(client)
+                return (resident_bytes(server.pid) - before) / connections
+
+
+def servers(
+    seconds: float, rounds: int, connections: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """All rows, round by round, then memory."""
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        credentials = Path(folder)
+        subprocess.run([PROGRAM, "credentials", credentials], check=True)
+        for row in ROWS:
+            announce(row.name)
+            measured = {kind: Measured() for kind in row.kinds}
+            for _ in range(rounds):
+                for kind, into in measured.items():
+                    measure(row, kind, seconds, credentials, into)
+            results[row.name] = {kind: found.summary() for kind, found in measured.items()}
+        announce(f"memory of {connections} idle connections")
+        results["memory of an idle connection"] = {
+            kind: {"bytes": memory(kind, connections, credentials)} for kind in (*PLAIN, *TLS)
+        }
+    return results
+
+
+def criterion(quick: bool) -> dict[str, float]:
+    """The median time of each micro-benchmark, in nanoseconds."""
+    shutil.rmtree(MEASURED, ignore_errors=True)
+    for folder, benches in CRITERION:
+        named = [word for bench in benches for word in ("--bench", bench)]
+        command: list[Argument] = [
+            "cargo",
+            "bench",
+            "--target-dir",
+            BUILT,
+            *named,
+            "--",
+            "--noplot",
+        ]
+        if folder == ROOT:
+            command[2:2] = ["-p", "zloop-tls"]
+        run(
+            [*command, *(["--quick"] if quick else [])],
+            environment={"CRITERION_HOME": str(MEASURED)},
+            cwd=folder,
+        )
+    found = {}
+    for path in sorted(MEASURED.glob("*/*/new/estimates.json")):
+        name = json.loads((path.parent / "benchmark.json").read_text())["full_id"]
+        found[name] = json.loads(path.read_text())["median"]["point_estimate"]
+    return found
+
+
+def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, float]) -> str:
+    """Markdown; a ratio above 1 means that zloop does better."""
+    lines = [
+        "| row | on | messages a second | µs of processor a message | zloop / it |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for name, kinds in results.items():
+        if name.startswith("memory"):
+            continue
+        ours = kinds["zloop"] if "zloop" in kinds else kinds["tls-zloop"]
+        for kind, found in kinds.items():
+            ratio = found["cost"] / ours["cost"]
+            lines.append(
+                f"| {name} | {kind} | {found['rate']:,.0f} | {found['cost']:.2f} | {ratio:.2f} |"
+            )
+    lines += ["", "| idle connection on | bytes |", "| --- | ---: |"]
+    for kind, found in results["memory of an idle connection"].items():
+        lines.append(f"| {kind} | {found['bytes']:,.0f} |")
+    if micro:
+        lines += ["", "| micro-benchmark | ns |", "| --- | ---: |"]
+        lines += [f"| {name} | {nanoseconds:,.1f} |" for name, nanoseconds in micro.items()]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3, help="for each library and round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--idle", type=int, default=5000, help="how many connections are idle")
+    parser.add_argument("--quick", action="store_true", help="short, and good for nothing else")
+    parser.add_argument("--no-criterion", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds, options.rounds, options.idle = 0.3, 1, 200
+    require_cargo()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = options.idle + 100
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    try:
+        run(["cargo", "build", "--release", "--target-dir", BUILT], cwd=FOLDER)
+        results = servers(options.seconds, options.rounds, options.idle)
+        micro = {} if options.no_criterion else criterion(options.quick)
+    except StepFailed as error:
+        fail(str(error))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / "bench-rust.json"
+    path.write_text(json.dumps({"servers": results, "criterion": micro}, indent=2))
+    print(table(results, micro))
+    print(f"\nwritten to {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
