@@ -16,7 +16,7 @@ from services import redis as services_redis
 import zloop
 
 # Far more than any test needs, and less than pytest's own limit, so that the loop says what waited.
-PATIENCE = 60
+PATIENCE = 200
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -38,7 +38,7 @@ class Comparison:
         watch = Stopwatch()
         on_chosen = self.tests.run(loop=self.loop)
         announce(f"{self.loop}: {on_chosen} in {watch.seconds:.0f} s")
-        proof = self.proof.run(loop=self.loop, workers=2)
+        proof = self.proof.run(loop=self.loop, workers=0)
         announce(f"which loop that was: {proof}")
 
         found = differences(on_asyncio, on_chosen)

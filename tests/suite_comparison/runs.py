@@ -93,7 +93,10 @@ class Tests:
 
 
 def differences(on_asyncio: Run, on_chosen: Run) -> list[Difference]:
-    """The tests that differ, those that only one run has among them."""
+    """The tests that differ, those that only one run has among them.
+
+    Where a failing test failed, in its fixtures or itself, makes no difference.
+    """
     names = sorted({*on_asyncio.outcomes, *on_chosen.outcomes})
     pairs = (
         Difference(
@@ -103,7 +106,11 @@ def differences(on_asyncio: Run, on_chosen: Run) -> list[Difference]:
         )
         for name in names
     )
-    return [pair for pair in pairs if pair.on_asyncio != pair.on_chosen]
+    return [pair for pair in pairs if _kind(pair.on_asyncio) != _kind(pair.on_chosen)]
+
+
+def _kind(outcome: str) -> str:
+    return "failed" if outcome.startswith("error") else outcome
 
 
 def _inherited_path() -> list[str]:
