@@ -236,30 +236,48 @@ impl Instance<TlsTransport> {
     /// The peer will send no more: neither will we, as asyncio has it.
     pub(super) fn peer_closed(&self, py: Python<'_>, ending: Ending) -> PyResult<()> {
         self.truncated.set(ending == Ending::Truncated);
-        if self.told.get() == Told::Made {
-            self.told.set(Told::EndReceived);
-            let Some(protocol) = self.protocol.borrow().clone() else {
-                return self.answer_end(py, ending);
-            };
-            let keep_open = protocol
-                .notify(py, "eof_received")
-                .and_then(|answer| answer.bind(py).is_truthy());
-            match keep_open {
-                Ok(keep_open) => {
-                    if keep_open && protocol.tls().is_none() {
-                        let warning =
-                            "returning true from eof_received() has no effect when using ssl";
-                        imports(py)?
-                            .logger
-                            .bind(py)
-                            .call_method1("warning", (warning,))?;
-                    }
+        if self.tell_end(py)? {
+            self.answer_end(py, ending)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the protocol of the peer's end, once. Says whether the connection outlived that.
+    fn tell_end(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.told.get() != Told::Made {
+            return Ok(true);
+        }
+        self.told.set(Told::EndReceived);
+        let Some(protocol) = self.protocol.borrow().clone() else {
+            return Ok(true);
+        };
+        let keep_open = protocol
+            .notify(py, "eof_received")
+            .and_then(|answer| answer.bind(py).is_truthy());
+        match keep_open {
+            Ok(keep_open) => {
+                if keep_open && protocol.tls().is_none() {
+                    let warning = "returning true from eof_received() has no effect when using ssl";
+                    imports(py)?
+                        .logger
+                        .bind(py)
+                        .call_method1("warning", (warning,))?;
                 }
-                Err(error) if is_fatal(py, &error) => return Err(error),
-                Err(error) => return self.fatal_error(py, error, "Error calling eof_received()"),
+                Ok(true)
+            }
+            Err(error) if is_fatal(py, &error) => Err(error),
+            Err(error) => {
+                self.fatal_error(py, error, "Error calling eof_received()")?;
+                Ok(false)
             }
         }
-        self.answer_end(py, ending)
+    }
+
+    /// From now on the protocol is told of the connection's loss alone.
+    fn tell_no_end(&self) {
+        if self.told.get() == Told::Made {
+            self.told.set(Told::EndReceived);
+        }
     }
 
     /// Closes; without a close_notify to a peer that sent none.
@@ -306,6 +324,7 @@ impl Instance<TlsTransport> {
         };
         self.send_through(py, &lower, false)?;
         lower.flush(py)?;
+        self.tell_no_end();
         self.with_engine(|engine| engine.abort());
         lower.close_by_force(py, reason)
     }
@@ -313,7 +332,8 @@ impl Instance<TlsTransport> {
     /// The connection ended as it should: closes the transport below.
     pub(super) fn closed(&self, py: Python<'_>) -> PyResult<()> {
         self.cancel_timer(py)?;
-        if let Some(lower) = self.lower() {
+        let outlived = self.tell_end(py)?;
+        if outlived && let Some(lower) = self.lower() {
             self.send_through(py, &lower, true)?;
             lower.close(py)?;
         }
@@ -358,6 +378,7 @@ impl Instance<TlsTransport> {
     pub(super) fn fatal_error(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
         let value = Object::from(error.value(py).clone().into_any());
         self.closing.set(true);
+        self.tell_no_end();
         self.with_engine(|engine| engine.abort());
         let lower = self.lower();
         if let Some(lower) = &lower {
