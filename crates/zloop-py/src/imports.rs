@@ -59,10 +59,8 @@ pub struct Imports {
     pub report_protocol_error: Object,
     /// The string `context`.
     pub context: Object,
-    /// The string `loop`.
-    pub event_loop: Object,
     /// The tuple `("loop",)`.
-    pub event_loop_names: Object,
+    pub event_loop_names: Py<PyTuple>,
 }
 
 static IMPORTS: PyOnceLock<Imports> = PyOnceLock::new();
@@ -139,7 +137,6 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
     let read_pipe_transport = class("zloop._pipe_transports", "ReadPipeTransport")?;
     let write_pipe_transport = class("zloop._pipe_transports", "WritePipeTransport")?;
     let tls_transport = class("zloop._ssl_transport", "SSLTransport")?;
-    let event_loop = PyString::intern(py, "loop");
     Ok(Imports {
         handle: classes.handle.subclass(classes.handle.bind(py))?,
         timer_handle: classes
@@ -174,7 +171,6 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
         get_running_loop: Object::from(asyncio.getattr("_get_running_loop")?),
         report_protocol_error: Object::from(handles.getattr("report_protocol_error")?),
         context: Object::from(PyString::intern(py, "context")),
-        event_loop_names: Object::from(PyTuple::new(py, [&event_loop])?),
-        event_loop: Object::from(event_loop),
+        event_loop_names: PyTuple::new(py, [PyString::intern(py, "loop")])?.unbind(),
     })
 }

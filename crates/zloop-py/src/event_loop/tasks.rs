@@ -29,7 +29,7 @@ fn create_future(
         &imports.future,
         [event_loop.as_object()],
         0,
-        &imports.event_loop_names,
+        imports.event_loop_names.bind(py),
     )
 }
 
@@ -46,7 +46,7 @@ fn create_task(
             py,
             &imports.task,
             &arguments,
-            &imports.event_loop,
+            imports.event_loop_names.bind(py),
             event_loop.as_object(),
         ),
         Some(_) => {

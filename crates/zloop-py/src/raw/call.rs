@@ -173,7 +173,7 @@ pub fn call2(
     }
 }
 
-/// Calls `callable` with arguments of which the last are named by the tuple `names`.
+/// Calls `callable` with arguments of which those behind the `positional` ones have `names`.
 ///
 /// # Errors
 /// What the callable raises.
@@ -183,49 +183,58 @@ pub fn call_named<const N: usize>(
     callable: &Object,
     arguments: [&Object; N],
     positional: usize,
-    names: &Object,
+    names: &Bound<'_, PyTuple>,
 ) -> PyResult<Object> {
-    let pointers = arguments.map(Object::as_ptr);
-    // SAFETY: live objects on an attached thread; `names` names those behind the positional ones.
+    vectorcall(
+        py,
+        callable,
+        &arguments.map(Object::as_ptr),
+        positional,
+        names,
+    )
+}
+
+/// Passes a call on to `callable` with one more named argument; `names` is its name in a tuple.
+///
+/// # Errors
+/// What the callable raises.
+#[inline]
+pub fn forward_with(
+    py: Python<'_>,
+    callable: &Object,
+    arguments: &Arguments<'_>,
+    names: &Bound<'_, PyTuple>,
+    value: &Object,
+) -> PyResult<Object> {
+    let (values, given_names) = arguments.all();
+    if let ([only], true) = (values, given_names.is_null()) {
+        return vectorcall(py, callable, &[*only, value.as_ptr()], 1, names);
+    }
+    let mut pointers = values.to_vec();
+    pointers.push(value.as_ptr());
+    let given = arguments.named(py).map(|(name, _)| name.to_owned());
+    let all_names: Vec<_> = given.chain(names.iter()).collect();
+    let all_names = PyTuple::new(py, all_names)?;
+    vectorcall(py, callable, &pointers, arguments.len(), &all_names)
+}
+
+/// Calls `callable` with live objects, those behind the `positional` ones named by `names`.
+#[inline]
+fn vectorcall(
+    py: Python<'_>,
+    callable: &Object,
+    pointers: &[*mut ffi::PyObject],
+    positional: usize,
+    names: &Bound<'_, PyTuple>,
+) -> PyResult<Object> {
+    debug_assert_eq!(pointers.len(), positional + names.len());
+    // SAFETY: the callers in this file pass live objects, as many as are counted and named.
     unsafe {
         let result = ffi::PyObject_Vectorcall(
             callable.as_ptr(),
             pointers.as_ptr(),
             positional,
             names.as_ptr(),
-        );
-        Object::from_owned(py, result)
-    }
-}
-
-/// Passes a call on to `callable` with one more named argument.
-///
-/// # Errors
-/// What the callable raises.
-pub fn forward_with(
-    py: Python<'_>,
-    callable: &Object,
-    arguments: &Arguments<'_>,
-    name: &Object,
-    value: &Object,
-) -> PyResult<Object> {
-    let (values, names) = arguments.all();
-    let mut pointers: Vec<*mut ffi::PyObject> = values.to_vec();
-    pointers.push(value.as_ptr());
-    let mut all_names: Vec<Bound<'_, PyAny>> = arguments
-        .named(py)
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    debug_assert!(names.is_null() || !all_names.is_empty());
-    all_names.push(name.bind(py).clone());
-    let all_names = PyTuple::new(py, all_names)?;
-    // SAFETY: live objects on an attached thread; the tuple names the last values.
-    unsafe {
-        let result = ffi::PyObject_Vectorcall(
-            callable.as_ptr(),
-            pointers.as_ptr(),
-            arguments.len(),
-            all_names.as_ptr(),
         );
         Object::from_owned(py, result)
     }
