@@ -78,6 +78,55 @@ def test_removal_says_whether_there_was_one(loop, pair):
     assert not loop.remove_writer(theirs)
 
 
+@pytest.mark.parametrize("side", ["reader", "writer"])
+def test_socket_that_was_closed_while_watched_is_found_again(loop, pair, side):
+    ours, theirs = pair
+    add, remove = getattr(loop, f"add_{side}"), getattr(loop, f"remove_{side}")
+    add(ours, nothing)
+    ours.close()
+    assert remove(ours)
+    with pytest.raises(ValueError, match="Invalid file descriptor: -1"):
+        remove(ours)
+    theirs.close()
+    with pytest.raises(ValueError, match="Invalid file descriptor: -1"):
+        remove(theirs)
+
+
+def test_each_side_of_a_closed_socket_is_found_again(zloop_loop, pair):
+    ours, _ = pair
+    zloop_loop.add_reader(ours, nothing)
+    zloop_loop.add_writer(ours, nothing)
+    ours.close()
+    assert zloop_loop.remove_reader(ours)
+    assert not zloop_loop.remove_reader(ours)
+    assert zloop_loop.remove_writer(ours)
+
+
+def test_closed_socket_is_not_taken_for_the_next_of_its_number(zloop_loop, pair):
+    ours, theirs = pair
+    number = ours.fileno()
+    zloop_loop.add_reader(ours, nothing)
+    ours.close()
+    calls = []
+    with socket.socket(fileno=os.dup(theirs.fileno())) as next_one:
+        assert next_one.fileno() == number
+        zloop_loop.add_writer(next_one, calls.append, 1)
+        with pytest.raises(ValueError, match="Invalid file descriptor: -1"):
+            zloop_loop.remove_reader(ours)
+        run_for_a_while(zloop_loop)
+        assert calls
+        assert zloop_loop.remove_writer(next_one)
+
+
+def test_closed_loop_finds_no_closed_socket(loop):
+    ours, theirs = socket.socketpair()
+    loop.add_reader(ours, nothing)
+    ours.close()
+    theirs.close()
+    loop.close()
+    assert not loop.remove_reader(ours)
+
+
 def test_both_directions_of_one_descriptor(loop, pair):
     ours, theirs = pair
     order = []

@@ -35,6 +35,8 @@ pub enum Source {
 /// The callbacks of one descriptor.
 #[derive(Clone, Default)]
 pub struct Watchers {
+    /// What the caller watched, where that is no number: it may be closed when it is unwatched.
+    pub object: Option<Object>,
     /// Called when it is readable.
     pub reader: Option<Instance<Handle>>,
     /// Called when it is writable.
@@ -100,6 +102,9 @@ impl Source {
     pub fn traverse(&self, visit: &mut Visit) {
         match self {
             Self::Watchers(watchers) => {
+                if let Some(object) = &watchers.object {
+                    visit.object(object);
+                }
                 for handle in [&watchers.reader, &watchers.writer].into_iter().flatten() {
                     handle.traverse(visit);
                 }
@@ -124,9 +129,9 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
         .method(c"_ensure_fd_no_transport", ensure_no_transport, c"_ensure_fd_no_transport($self, fd)\n--\n\nRaise RuntimeError if a transport uses `fd`.")
 }
 
-/// The descriptor of a number or of an object that has `fileno()`.
-fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    let number = if object.is_instance_of::<PyInt>() {
+/// A number, or what an object's `fileno()` answers: -1 of a closed socket.
+fn number(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    if object.is_instance_of::<PyInt>() {
         object.extract::<RawFd>()
     } else {
         object
@@ -145,13 +150,20 @@ fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
                     Err(error) => error,
                 }
             })
-    }?;
+    }
+}
+
+/// The descriptor of a number or of an object that has `fileno()`.
+fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    let number = number(object)?;
     if number < 0 {
-        return Err(PyValueError::new_err(format!(
-            "Invalid file descriptor: {number}"
-        )));
+        return Err(invalid(number));
     }
     Ok(number)
+}
+
+fn invalid(number: RawFd) -> PyErr {
+    PyValueError::new_err(format!("Invalid file descriptor: {number}"))
 }
 
 impl EventLoop {
@@ -191,6 +203,22 @@ impl EventLoop {
         }
     }
 
+    /// The registration of a file object that was closed under its watchers.
+    fn token_watched_as(&self, object: &Bound<'_, PyAny>) -> Option<Token> {
+        let is_watched = |source: &Source| match source {
+            Source::Watchers(watchers) => watchers
+                .object
+                .as_ref()
+                .is_some_and(|watched| watched.is(object.as_ptr())),
+            _ => false,
+        };
+        self.with_reactor(|reactor| {
+            let mut sources = reactor.iter();
+            sources.find_map(|(token, source)| is_watched(source).then_some(token))
+        })
+        .flatten()
+    }
+
     fn watch(
         &self,
         py: Python<'_>,
@@ -212,6 +240,7 @@ impl EventLoop {
                 "{method}() takes no keyword arguments"
             )));
         }
+        let object = (!fd.is_instance_of::<PyInt>()).then(|| Object::from(fd.to_owned()));
         let fd = descriptor(&fd)?;
         self.check_open()?;
         if checked {
@@ -222,7 +251,8 @@ impl EventLoop {
         // One context for all its runs, as asyncio has it, which see what the ones before set.
         let context = CallContext::Own(context::copy_current(py)?);
         let handle = Handle::create(py, call, context, self.is_debug())?;
-        let set = self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone()));
+        let set =
+            self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone(), object));
         let Some((replaced, registered)) = set else {
             return Ok(handle.into_object());
         };
@@ -244,13 +274,22 @@ impl EventLoop {
         let Some(fd) = fd else {
             return Ok(Object::boolean(py, false));
         };
-        let fd = descriptor(&fd)?;
-        if checked {
-            self.check_no_transport(py, fd)?;
-        }
-        let removed = self
-            .with_reactor(|reactor| take_watcher(reactor, fd, side))
-            .flatten();
+        let number = number(&fd)?;
+        let token = if number < 0 {
+            match self.token_watched_as(&fd) {
+                None if self.check_open().is_ok() => return Err(invalid(number)),
+                token => token,
+            }
+        } else {
+            if checked {
+                self.check_no_transport(py, number)?;
+            }
+            self.with_reactor(|reactor| reactor.token_of(number))
+                .flatten()
+        };
+        let removed =
+            token.and_then(|token| self.with_reactor(|reactor| take_watcher(reactor, token, side)));
+        let (removed, _object) = removed.unwrap_or_default();
         match removed {
             Some(handle) => {
                 handle.scheduled().cancel(|| None);
@@ -297,6 +336,7 @@ fn set_watcher(
     fd: RawFd,
     side: Side,
     handle: Instance<Handle>,
+    object: Option<Object>,
 ) -> (Replaced, Result<(), zloop_core::Error>) {
     let known = reactor.token_of(fd);
     if let Some(token) = known
@@ -315,7 +355,10 @@ fn set_watcher(
         // The descriptor was closed under its watchers, and its number belongs to another now.
     }
     let replaced = known.and_then(|token| reactor.deregister(token));
-    let mut watchers = Watchers::default();
+    let mut watchers = Watchers {
+        object,
+        ..Watchers::default()
+    };
     *watchers.place(side) = Some(handle);
     let registered = reactor.register(fd, side.interest(), Source::Watchers(watchers));
     (
@@ -324,22 +367,27 @@ fn set_watcher(
     )
 }
 
-/// Takes a watcher out, and the registration with the last one.
-fn take_watcher(reactor: &mut Reactor<Source>, fd: RawFd, side: Side) -> Option<Instance<Handle>> {
-    let token = reactor.token_of(fd)?;
+/// Takes a watcher out, and the registration with the last one; the object that was watched is to be
+/// dropped when the reactor is no longer borrowed.
+fn take_watcher(
+    reactor: &mut Reactor<Source>,
+    token: Token,
+    side: Side,
+) -> (Option<Instance<Handle>>, Option<Object>) {
     let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else {
-        return None;
+        return (None, None);
     };
     let removed = watchers.place(side).take();
     let interest = watchers.interest();
     if interest.is_empty() {
-        // The source that comes out has no watcher left.
+        let object = watchers.object.take();
+        // The source that comes out holds nothing any more.
         reactor.deregister(token);
-    } else {
-        // A descriptor that was closed under its watchers is gone from the selector already.
-        let _ = reactor.set_interest(token, interest);
+        return (removed, object);
     }
-    removed
+    // A descriptor that was closed under its watchers is gone from the selector already.
+    let _ = reactor.set_interest(token, interest);
+    (removed, None)
 }
 
 fn add_reader(
