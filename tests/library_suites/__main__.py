@@ -35,8 +35,8 @@ def main() -> int:
     names = options.tests or (library.tests if options.full else library.quick)
     comparison = Comparison(
         options.library,
-        Tests(python, source, names, library.options),
-        proof=Tests(python, HERE, ["test_chosen_loop.py"]),
+        Tests(python, source, names, library.options, runner=True),
+        proof=Tests(python, HERE, ["test_chosen_loop.py"], runner=True),
         loop=options.loop,
         expected=expected.read(HERE / "expected" / f"{options.library}.toml"),
     )

@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 SITE = Path(__file__).parent / "site"
@@ -54,10 +54,12 @@ class Tests:
     folder: Path
     names: Sequence[str]
     options: Sequence[str] = ()
+    # Whether asyncio.run() makes the chosen loop too.
+    runner: bool = False
 
     def only(self, names: Sequence[str]) -> Tests:
         """The same with some of the tests, by their node ids."""
-        return Tests(self.python, self.folder, names, self.options)
+        return replace(self, names=names)
 
     def run(self, *, loop: str | None, workers: int = WORKERS) -> Run:
         """Runs them by pytest, on a loop or, without one, on asyncio's.
@@ -73,6 +75,7 @@ class Tests:
                 "PYTHONSAFEPATH": "1",
                 "ZLOOP_SUITE_OUTCOMES": str(outcomes),
                 "ZLOOP_SUITE_LOOP": loop or "",
+                "ZLOOP_SUITE_RUNNER": "1" if self.runner else "",
             }
             options = ["-q", "--no-header", "-p", "suite_plugin", "-p", "no:cacheprovider"]
             options += [*self.options, "-n", str(workers)]

@@ -37,7 +37,8 @@ if os.environ.get("ZLOOP_SUITE_LOOP"):
 
     import chosen_loop
 
-    # asyncio.Runner, and so asyncio.run(), looks in asyncio.events; tests that make a loop by hand
-    # look in asyncio. Those that name a class of loop get that class.
-    asyncio.events.new_event_loop = chosen_loop.new_event_loop
+    # Tests that make a loop by hand look here. Those that name a class of loop get that class.
     asyncio.new_event_loop = chosen_loop.new_event_loop
+    # asyncio.Runner, and so asyncio.run(), looks here. uvicorn's suite has a test of what that gives.
+    if os.environ.get("ZLOOP_SUITE_RUNNER"):
+        asyncio.events.new_event_loop = chosen_loop.new_event_loop
