@@ -197,3 +197,20 @@ def test_a_failure_closes_the_connection(loop, server_engine, client_engine):
         server.close()
 
     run(loop, main())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_transport_that_was_closed_before_gives_none(loop, engine):
+    context = client_context(ENGINES[engine])
+
+    async def main():
+        running = asyncio.get_running_loop()
+        server = await running.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        plain, protocol = await running.create_connection(asyncio.Protocol, host, port)
+        plain.close()
+        options = {"server_hostname": "localhost"}
+        assert await running.start_tls(plain, protocol, context, **options) is None
+        server.close()
+
+    loop.run_until_complete(asyncio.wait_for(main(), LIMIT))

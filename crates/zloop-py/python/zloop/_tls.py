@@ -67,6 +67,8 @@ class TlsConnections(LoopBase):
             made.cancel()
             resumed.cancel()
             raise
+        if tls.is_closing() and tls.get_extra_info("cipher") is None:
+            return None  # The connection had ended before.
         return cast(asyncio.Transport, tls)
 
     def _make_ssl_transport(
