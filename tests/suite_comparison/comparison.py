@@ -42,6 +42,10 @@ class Comparison:
         announce(f"which loop that was: {proof}")
 
         found = differences(on_asyncio, on_chosen)
+        for difference in found:
+            if difference.is_better:
+                print(f"  better than on asyncio: {difference.test}")
+        found = [difference for difference in found if not difference.is_better]
         known = {each.test for each in found if any(e.matches(each.test) for e in self.expected)}
         new = [difference for difference in found if difference.test not in known]
         if 0 < len(new) <= MOST_RERUN:

@@ -42,6 +42,11 @@ class Difference:
     on_asyncio: str
     on_chosen: str
 
+    @property
+    def is_better(self) -> bool:
+        """Whether it passes where it fails on asyncio, which has bugs of its own."""
+        return self.on_chosen == "passed" and _kind(self.on_asyncio) == "failed"
+
     def __str__(self) -> str:
         return f"{self.test}: {self.on_asyncio} on asyncio, {self.on_chosen} here"
 

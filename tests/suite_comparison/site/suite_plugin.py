@@ -18,8 +18,37 @@ def pytest_fixture_setup(fixturedef, request):
     return backend
 
 
+# Where zloop does what blockbuster lets asyncio do: sendfile on a socket that does not block, a look at
+# a Unix socket's path, and the start of a process.
+MAY_BLOCK = {
+    "os.sendfile": ("zloop/_sendfile.py", {"_sock_sendfile_native"}),
+    "os.stat": ("zloop/_serve.py", {"create_unix_server", "_stop_serving"}),
+    "os.unlink": ("zloop/_serve.py", {"create_unix_server", "_stop_serving"}),
+    "os.remove": ("zloop/_serve.py", {"create_unix_server", "_stop_serving"}),
+    "os.read": ("zloop/_subprocess.py", {"_start"}),
+}
+
+
+def _let_zloop_do_what_asyncio_may():
+    """Tells blockbuster, which finds blocking calls by name and file, of zloop's files."""
+    try:
+        from blockbuster import BlockBuster
+    except ImportError:
+        return
+    original = BlockBuster.__init__
+
+    def initialize(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        for function, place in MAY_BLOCK.items():
+            if function in self.functions:
+                self.functions[function].can_block_in(*place)
+
+    BlockBuster.__init__ = initialize
+
+
 def pytest_configure(config):
     """Records where the results come together: in the process that is no xdist worker."""
+    _let_zloop_do_what_asyncio_may()
     if not hasattr(config, "workerinput") and os.environ.get("ZLOOP_SUITE_OUTCOMES"):
         config.pluginmanager.register(_Recorder(Path(os.environ["ZLOOP_SUITE_OUTCOMES"])))
 
