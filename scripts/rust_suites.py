@@ -43,17 +43,14 @@ def rust_suites() -> list[Suite]:
 
 
 def _waiting_by_polling() -> Suite:
-    """The crates' tests with the selector that other systems have, in a target folder of its own."""
+    """The crates' tests with the selector that other systems have."""
     return Suite(
         "Rust tests, waiting by polling",
         # Any choice of targets would leave out the examples, which are programs that the tests run.
         ["cargo", "test", *_packages(*CRATES), *FEATURES, "--no-fail-fast"],
         budget=1200,
         read_totals=from_cargo,
-        environment={
-            "RUSTFLAGS": "--cfg zloop_polling_wait",
-            "CARGO_TARGET_DIR": str(ROOT / "target" / "polling-wait"),
-        },
+        environment={"RUSTC_WORKSPACE_WRAPPER": str(ROOT / "scripts" / "polling_rustc.sh")},
     )
 
 
