@@ -39,7 +39,7 @@ def suites(*, full: bool) -> list[Suite]:
     services = Suite(
         "Libraries and services",
         [*pytest, f"--junit-xml={junit}"],
-        budget=300,
+        budget=600,
         read_totals=from_junit(junit),
     )
     return [services, *(_own_suite(library, full=full) for library in LIBRARIES)]
@@ -52,7 +52,7 @@ def _own_suite(library: str, *, full: bool) -> Suite:
     return Suite(
         f"{library}'s own suite" + ", all of it" * full,
         [*command, *["--full"] * full],
-        budget=3600 if full else 300,
+        budget=3600 if full else 600,
         read_totals=from_json(report),
     )
 
