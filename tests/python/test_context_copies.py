@@ -127,6 +127,22 @@ def test_other_threads_schedule_with_their_own_variables(loop):
     assert seen == ["unset", "thread"]
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_a_callback_raised_is_reported_in_its_context(loop, debug):
+    seen = []
+    loop.set_debug(debug)
+    loop.set_exception_handler(lambda *_: seen.append(variable.get()))
+
+    def fail():
+        variable.set("failed")
+        raise ValueError
+
+    loop.call_soon(fail)
+    loop.call_soon(lambda: seen.append(variable.get()))
+    run_once(loop)
+    assert seen == ["failed", "unset"]
+
+
 @pytest.mark.parametrize("schedule", ["call_soon", "call_later"])
 def test_values_of_ended_callbacks_are_not_kept(loop, schedule):
     values = []

