@@ -122,7 +122,13 @@ def test_a_child_that_leaves_its_parents_loop_alone(kind):
         "loop.add_reader(theirs, print); loop.add_writer(ours, print); os._exit(7)",
         "os.close(ours); writer.get_extra_info('socket')._sock.close(); os._exit(7)",
         "os.kill(os.getpid(), signal.SIGUSR1); os._exit(7)",
-        "sys.exit(7)",
+        pytest.param(
+            "sys.exit(7)",
+            marks=pytest.mark.skipif(
+                sys.version_info >= (3, 14),
+                reason="a task refuses to end where its loop is not the running one, on any loop",
+            ),
+        ),
     ],
 )
 def test_a_child_that_uses_its_parents_loop(in_child):
