@@ -43,8 +43,12 @@ use crate::raw::context::ContextCopies;
 use crate::raw::object::{Instance, Object};
 use crate::transport::StreamTransport;
 
-/// How many bytes one read asks for, unless the last one filled them.
+/// How many bytes one read of a pipe, a datagram socket or TLS asks for.
 pub const READ_SIZE: usize = 64 * 1024;
+
+/// How many bytes one read of a plain stream asks for, as in asyncio: a message that is longer than
+/// a read takes two of everything.
+pub const STREAM_READ_SIZE: usize = 256 * 1024;
 
 /// The state of one loop.
 ///
@@ -100,7 +104,7 @@ impl EventLoop {
             called_from_thread: Arc::new(AtomicBool::new(false)),
             unsent: RefCell::new(Vec::new()),
             datagram_batch: RefCell::new(None),
-            read_buffer: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
+            read_buffer: RefCell::new(vec![0; STREAM_READ_SIZE].into_boxed_slice()),
             in_callback: Cell::new(false),
             stopping: Cell::new(false),
             debug: Cell::new(false),
@@ -159,10 +163,10 @@ impl EventLoop {
         drop(removed);
     }
 
-    /// Lends the buffer that reads are made into. `body` runs no Python code.
+    /// Lends the buffer that reads are made into, `size` bytes of it. `body` runs no Python code.
     #[inline]
-    pub fn with_read_buffer<R>(&self, body: impl FnOnce(&mut [u8]) -> R) -> R {
-        body(&mut self.read_buffer.borrow_mut())
+    pub fn with_read_buffer<R>(&self, size: usize, body: impl FnOnce(&mut [u8]) -> R) -> R {
+        body(&mut self.read_buffer.borrow_mut()[..size])
     }
 
     /// Lends what batches of datagrams are received into.

@@ -12,7 +12,7 @@ use zloop_net::ReadOutcome;
 use super::engine::Engine;
 use super::lower::Lower;
 use super::{lifecycle, reading, writing};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, READ_SIZE};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
@@ -173,7 +173,7 @@ impl TlsTransport {
         read: impl FnOnce(&mut [u8]) -> io::Result<ReadOutcome>,
     ) -> io::Result<ReadOutcome> {
         let mut early = Vec::new();
-        let outcome = self.event_loop.with_read_buffer(|room| {
+        let outcome = self.event_loop.with_read_buffer(READ_SIZE, |room| {
             let outcome = read(room);
             if let Ok(ReadOutcome::Data(count)) = outcome {
                 if engine.is_open() {

@@ -8,16 +8,13 @@ use zloop_net::ReadOutcome;
 use super::StreamTransport;
 use super::protocol::{Protocol, Receiver};
 use crate::errors::os_error;
-use crate::event_loop::READ_SIZE;
+use crate::event_loop::STREAM_READ_SIZE;
 use crate::raw::arguments::Arguments;
 use crate::raw::bytes::{Buffer, BytesBuilder};
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 use crate::raw::{call, context};
 use crate::tls::TlsTransport;
-
-/// How many bytes a read asks for after one that filled the shared buffer.
-const LARGE_READ_SIZE: usize = 256 * 1024;
 
 const READ_FAILED: &str = "Fatal read error on socket transport";
 
@@ -132,29 +129,32 @@ impl Instance<StreamTransport> {
 
     /// Reads into the shared buffer and copies what came, once, into an exact `bytes`.
     fn receive(&self, py: Python<'_>) -> PyResult<Received> {
-        let outcome = self.event_loop.with_read_buffer(|buffer| {
-            let outcome = self.stream.borrow_mut().read(buffer)?;
-            Ok(match outcome {
-                ReadOutcome::Data(length) => {
-                    self.event_loop.count_received(length);
-                    self.reads_are_large.set(length == READ_SIZE);
-                    Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
-                }
-                ReadOutcome::End => Received::End,
-                ReadOutcome::Blocked => Received::Nothing,
-            })
-        });
+        let outcome = self
+            .event_loop
+            .with_read_buffer(STREAM_READ_SIZE, |buffer| {
+                let outcome = self.stream.borrow_mut().read(buffer)?;
+                Ok(match outcome {
+                    ReadOutcome::Data(length) => {
+                        self.event_loop.count_received(length);
+                        self.reads_are_large.set(length == STREAM_READ_SIZE);
+                        Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
+                    }
+                    ReadOutcome::End => Received::End,
+                    ReadOutcome::Blocked => Received::Nothing,
+                })
+            });
         outcome.map_err(|error: std::io::Error| os_error(py, &error))
     }
 
-    /// Reads into the `bytes` object itself.
+    /// Reads into the `bytes` object itself, after a read that filled the shared buffer: one that does
+    /// not fill it costs more, in new pages and in cutting it to size, than the copy that it saves.
     fn receive_large(&self, py: Python<'_>) -> PyResult<Received> {
-        let mut bytes = BytesBuilder::new(py, LARGE_READ_SIZE)?;
+        let mut bytes = BytesBuilder::new(py, STREAM_READ_SIZE)?;
         let outcome = self.stream.borrow_mut().read_uninit(bytes.spare());
         match outcome.map_err(|error| os_error(py, &error))? {
             ReadOutcome::Data(length) => {
                 self.event_loop.count_received(length);
-                self.reads_are_large.set(length >= READ_SIZE);
+                self.reads_are_large.set(length == STREAM_READ_SIZE);
                 Ok(Received::Data(bytes.finish(py, length)?))
             }
             ReadOutcome::End => Ok(Received::End),

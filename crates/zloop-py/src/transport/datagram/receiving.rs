@@ -11,7 +11,7 @@ use zloop_net::{PeerAddress, udp};
 use super::destination::{AddressFamily, KnownPeer};
 use super::{DatagramTransport, Incoming};
 use crate::errors::os_error;
-use crate::event_loop::is_fatal;
+use crate::event_loop::{READ_SIZE, is_fatal};
 use crate::raw::call;
 use crate::raw::object::{Instance, Object};
 
@@ -44,11 +44,14 @@ impl Instance<DatagramTransport> {
     }
 
     fn receive_one(&self, py: Python<'_>) -> PyResult<()> {
-        let received = self.endpoint.event_loop.with_read_buffer(|buffer| {
-            let (length, peer) = udp::recv_from(&self.endpoint.fd, buffer)?;
-            self.endpoint.event_loop.count_received(length);
-            Ok((Object::from(PyBytes::new(py, &buffer[..length])), peer))
-        });
+        let received = self
+            .endpoint
+            .event_loop
+            .with_read_buffer(READ_SIZE, |buffer| {
+                let (length, peer) = udp::recv_from(&self.endpoint.fd, buffer)?;
+                self.endpoint.event_loop.count_received(length);
+                Ok((Object::from(PyBytes::new(py, &buffer[..length])), peer))
+            });
         match received {
             Ok((data, peer)) => {
                 self.expected.set(2);

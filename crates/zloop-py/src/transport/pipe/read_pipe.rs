@@ -193,17 +193,20 @@ impl Instance<ReadPipeTransport> {
 
     /// Reads into the shared buffer and copies what came, once, into an exact `bytes`.
     fn receive(&self, py: Python<'_>) -> PyResult<Received> {
-        let outcome = self.endpoint.event_loop.with_read_buffer(|buffer| {
-            Ok(match self.stream.borrow_mut().read(buffer)? {
-                ReadOutcome::Data(length) => {
-                    self.endpoint.event_loop.count_received(length);
-                    self.reads_are_large.set(length == READ_SIZE);
-                    Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
-                }
-                ReadOutcome::End => Received::End,
-                ReadOutcome::Blocked => Received::Nothing,
-            })
-        });
+        let outcome = self
+            .endpoint
+            .event_loop
+            .with_read_buffer(READ_SIZE, |buffer| {
+                Ok(match self.stream.borrow_mut().read(buffer)? {
+                    ReadOutcome::Data(length) => {
+                        self.endpoint.event_loop.count_received(length);
+                        self.reads_are_large.set(length == READ_SIZE);
+                        Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
+                    }
+                    ReadOutcome::End => Received::End,
+                    ReadOutcome::Blocked => Received::Nothing,
+                })
+            });
         outcome.map_err(|error: std::io::Error| os_error(py, &error))
     }
 
