@@ -75,7 +75,10 @@ def serve_by_uvicorn(
     import uvicorn
 
     config = uvicorn.Config(app, access_log=False, log_level="error", lifespan="off", **settings)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    # Named as TCP, as uvicorn's own is: asyncio turns Nagle's algorithm off only where it is.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
     announce(listener.getsockname()[1])
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(uvicorn.Server(config).serve(sockets=[listener]))
