@@ -117,6 +117,17 @@ def from_cargo(output: str) -> Totals:
     return sum((Totals(*map(int, found)) for found in re.findall(pattern, output)), Totals())
 
 
+def pytest_suite(name: str, python: Path, folder: str, *, budget: float) -> Suite:
+    """The tests of a folder, run by the pytest of an environment."""
+    junit = RESULTS / f"{Path(folder).name}.xml"
+    return Suite(
+        name,
+        [python, "-m", "pytest", "-q", folder, f"--junit-xml={junit}"],
+        budget=budget,
+        read_totals=from_junit(junit),
+    )
+
+
 def from_junit(path: Path) -> TotalsReader:
     """Reads the report that pytest --junit-xml writes."""
 

@@ -10,7 +10,7 @@ import python_suites
 import rust_suites
 import system_packages
 from environment import environment
-from suite import Suite, from_json, from_junit, summarize
+from suite import Suite, from_json, pytest_suite, summarize
 from workspace import RESULTS, ROOT, StepFailed, fail, require_cargo
 from zloop_build import zloop_environment
 
@@ -77,18 +77,8 @@ def counts() -> list[Suite]:
     missing = system_packages.ensure(*system_packages.COUNTERS)
     if missing:
         print(f"without {', '.join(missing)}, some counts are skipped: install them by hand")
-    junit = RESULTS / "counts.xml"
-    return [
-        Suite(
-            "Counted costs",
-            [
-                python_suites.test_environment().python,
-                *("-m", "pytest", "-q", "tests/counts", f"--junit-xml={junit}"),
-            ],
-            budget=400,
-            read_totals=from_junit(junit),
-        )
-    ]
+    python = python_suites.test_environment().python
+    return [pytest_suite("Counted costs", python, "tests/counts", budget=400)]
 
 
 def example() -> list[Suite]:
@@ -98,15 +88,7 @@ def example() -> list[Suite]:
         ROOT / "tests" / "requirements-example.txt",
     ]
     python = zloop_environment("example-test", requirements).python
-    junit = RESULTS / "example.xml"
-    return [
-        Suite(
-            "FastAPI example",
-            [python, "-m", "pytest", "-q", "tests/example", f"--junit-xml={junit}"],
-            budget=120,
-            read_totals=from_junit(junit),
-        )
-    ]
+    return [pytest_suite("FastAPI example", python, "tests/example", budget=120)]
 
 
 def uvicorn() -> list[Suite]:
@@ -129,15 +111,9 @@ def docs() -> list[Suite]:
         ROOT / "tests" / "requirements-docs.txt",
     ]
     python = zloop_environment("docs-test", requirements).python
-    junit = RESULTS / "docs.xml"
     return [
         Suite("docs", [sys.executable, "scripts/docs.py"], budget=180),
-        Suite(
-            "code of the docs",
-            [python, "-m", "pytest", "-q", "tests/docs", f"--junit-xml={junit}"],
-            budget=240,
-            read_totals=from_junit(junit),
-        ),
+        pytest_suite("code of the docs", python, "tests/docs", budget=240),
     ]
 
 

@@ -6,8 +6,8 @@ import shutil
 import sys
 
 import system_packages
-from suite import Suite, from_junit, summarize
-from workspace import RESULTS, ROOT, StepFailed, fail
+from suite import Suite, pytest_suite, summarize
+from workspace import ROOT, StepFailed, fail
 from zloop_build import zloop_environment
 
 # By the program, the Debian package it comes in.
@@ -26,15 +26,7 @@ def suites() -> list[Suite]:
         ROOT / "tests" / "requirements-browser.txt",
     ]
     python = zloop_environment("browser", requirements).python
-    junit = RESULTS / "browser.xml"
-    return [
-        Suite(
-            "browser",
-            [python, "-m", "pytest", "-q", "tests/browser", f"--junit-xml={junit}"],
-            budget=300,
-            read_totals=from_junit(junit),
-        )
-    ]
+    return [pytest_suite("browser", python, "tests/browser", budget=300)]
 
 
 def main() -> int:
