@@ -9,6 +9,7 @@ import random
 import re
 import socket
 import sys
+import time
 
 import pytest
 from transport_support import MEGABYTE, Recorder, connected, finished, small_pair, tcp_pair, until
@@ -188,8 +189,8 @@ def test_write_before_connection_made_returns(loop):
     loop.run_until_complete(main())
 
 
-def test_written_data_leaves_when_the_callback_returns(loop):
-    """A peer in the same thread that looks in the next callback finds it."""
+def test_written_data_leaves_before_the_next_turn(loop):
+    """A peer in the same thread that looks in a callback scheduled after the write finds it."""
 
     async def main():
         transport, protocol, peer = await connected()
@@ -197,6 +198,60 @@ def test_written_data_leaves_when_the_callback_returns(loop):
         transport.write(b"second")
         await asyncio.sleep(0)
         assert peer.sock.recv(100) == b"first second"
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_transports_send_in_the_order_of_their_first_writes(zloop_loop):
+    """The last one to be written to is not the first to be sent."""
+
+    async def main():
+        ends = [await connected() for _ in range(5)]
+        received = []
+        loop = asyncio.get_running_loop()
+        for _, _, peer in ends:
+            loop.add_reader(peer.sock, lambda peer=peer: received.append(peer.sock.recv(10)))
+        for number, (transport, _, _) in enumerate(ends):
+            loop.call_soon(transport.write, b"%d" % number)
+        await until(lambda: len(received) == 5)
+        assert received == [b"0", b"1", b"2", b"3", b"4"]
+        for transport, protocol, peer in ends:
+            loop.remove_reader(peer.sock)
+            await finished(transport, protocol, peer)
+
+    zloop_loop.run_until_complete(main())
+
+
+def test_slow_callbacks_do_not_hold_back_what_others_wrote(loop):
+    """An answer does not wait for a whole batch of them."""
+
+    async def main():
+        transport, protocol, peer = await connected()
+        found = asyncio.get_running_loop().create_future()
+        loop.call_soon(transport.write, b"answer")
+        loop.call_soon(time.sleep, 0.05)
+        loop.call_soon(lambda: found.set_result(peer.sock.recv(100)))
+        assert await found == b"answer"
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_data_written_before_a_callback_that_fails_leaves(loop):
+    loop.set_exception_handler(lambda *_: None)
+
+    async def main():
+        transport, protocol, peer = await connected()
+
+        def fail():
+            transport.write(b"before")
+            raise ValueError
+
+        loop.call_soon(fail)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert peer.sock.recv(100) == b"before"
         await finished(transport, protocol, peer)
 
     loop.run_until_complete(main())

@@ -68,7 +68,7 @@ pub struct EventLoop {
     pacer: RefCell<Pacer>,
     /// Set by `call_soon_threadsafe`, so that a wait that is about to begin does not.
     called_from_thread: Arc<AtomicBool>,
-    /// Transports whose writes are gathered until the running callback returns.
+    /// Transports whose writes are gathered until the batch of callbacks was run.
     unsent: RefCell<Vec<Instance<StreamTransport>>>,
     /// What batches of datagrams are received into; away while one is handed on.
     datagram_batch: RefCell<Option<Box<ReceiveBatch>>>,
@@ -151,7 +151,7 @@ impl EventLoop {
         self.ready.borrow_mut().push_back(item);
     }
 
-    /// Has `transport` send what it gathered once the running callback returns.
+    /// Has `transport` send what it gathered once the batch of callbacks was run.
     #[inline]
     pub fn push_unsent(&self, transport: Instance<StreamTransport>) {
         self.unsent.borrow_mut().push(transport);

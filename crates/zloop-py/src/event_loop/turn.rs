@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use zloop_core::Poll;
+use zloop_core::{Clock, Poll};
 
 use super::metrics::count;
 use super::observe::run_observed;
@@ -24,6 +24,11 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
         c"_run($self)\n--\n\nRun turns until stop() is called.",
     )
 }
+
+/// For how long at most what callbacks write is held back while others run. To send once for many
+/// of them wakes a peer on another core once, where each time costs more than the send itself; and
+/// no answer should wait for a whole batch of slow callbacks.
+const MAX_HELD: Duration = Duration::from_micros(500);
 
 fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
     // Attached through PyO3 as well, so that what it drops while turns run is released at once.
@@ -165,12 +170,13 @@ fn queue_events(event_loop: &EventLoop) {
     });
 }
 
-/// Runs as many callbacks as are ready now, never what they add.
+/// Runs as many callbacks as are ready now, never what they add, and sends what they wrote.
 fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     let ready = event_loop.ready.borrow().len();
     event_loop.in_callback.set(true);
     let mut result = Ok(());
     let mut ran = 0;
+    let mut held_since = None;
     for _ in 0..ready {
         let Some(item) = event_loop.ready.borrow_mut().pop_front() else {
             break;
@@ -182,27 +188,45 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
             item.run(event_loop, py)
         };
         drop(item);
-        if !event_loop.unsent.borrow().is_empty() {
-            let sent = send_gathered(event_loop, py);
-            result = result.and(sent);
+        if result.is_ok() && ran < ready && !event_loop.unsent.borrow().is_empty() {
+            let now = event_loop.clock.now();
+            let since = *held_since.get_or_insert(now);
+            if now.saturating_duration_since(since) >= MAX_HELD {
+                held_since = None;
+                result = send_gathered(event_loop, py);
+            }
         }
         if result.is_err() {
             break;
         }
     }
+    if !event_loop.unsent.borrow().is_empty() {
+        let sent = send_gathered(event_loop, py);
+        result = result.and(sent);
+    }
     event_loop.in_callback.set(false);
-    count(&event_loop.counters.callbacks, ran);
+    count(&event_loop.counters.callbacks, ran as u64);
     result
 }
 
-/// Sends what the callback that just returned wrote, all of it whatever a protocol raises.
+/// Sends what callbacks wrote, in the order of their first writes, all of it whatever a protocol
+/// raises.
 #[inline(always)]
 pub(super) fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
     let mut result = Ok(());
     loop {
-        let Some(transport) = event_loop.unsent.borrow_mut().pop() else {
+        let mut unsent = event_loop.unsent.take();
+        if unsent.is_empty() {
             return result;
-        };
-        result = result.and(transport.send_gathered(py));
+        }
+        for transport in unsent.drain(..) {
+            result = result.and(transport.send_gathered(py));
+        }
+        // The room is kept, unless what was sent led to more.
+        let mut place = event_loop.unsent.borrow_mut();
+        if place.is_empty() {
+            *place = unsent;
+            return result;
+        }
     }
 }

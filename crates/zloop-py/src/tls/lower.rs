@@ -43,7 +43,7 @@ impl Lower {
         }
     }
 
-    /// Has the upper transport asked when the running callback returns, if it can be.
+    /// Has the upper transport asked when the batch of callbacks was run, if it can be.
     pub fn gather(&self) -> bool {
         match self {
             Self::Stream(transport) => {

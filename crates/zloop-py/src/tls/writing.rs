@@ -106,7 +106,7 @@ impl Instance<TlsTransport> {
         self.send(py)
     }
 
-    /// Sends what the callback that just returned wrote.
+    /// Sends what the callbacks that were run wrote.
     ///
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.

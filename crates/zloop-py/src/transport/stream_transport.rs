@@ -63,7 +63,7 @@ pub struct StreamTransport {
     pub(super) started: Cell<bool>,
     /// Whether the peer ended its side and the protocol chose to go on writing.
     pub(super) read_ended: Cell<bool>,
-    /// Whether it waits for the running callback's end to send.
+    /// Whether it waits for the batch of callbacks to end, to send then.
     pub(super) gathered: Cell<bool>,
     /// Whether `connection_lost` is queued.
     pub(super) loss_scheduled: Cell<bool>,

@@ -63,7 +63,7 @@ impl Instance<StreamTransport> {
         self.after_write(py)
     }
 
-    /// Has TLS encrypt what it gathered once the running callback returns.
+    /// Has TLS encrypt what it gathered once the batch of callbacks was run.
     pub fn gather(&self) {
         if !self.gathered.replace(true) {
             self.event_loop.push_unsent(self.clone());
@@ -82,7 +82,7 @@ impl Instance<StreamTransport> {
         Ok(())
     }
 
-    /// Sends what was written, now or when the running callback returns.
+    /// Sends what was written, now or when the batch of callbacks was run.
     fn after_write(&self, py: Python<'_>) -> PyResult<()> {
         let (blocked, buffered, high) = {
             let stream = self.stream.borrow();
@@ -109,7 +109,7 @@ impl Instance<StreamTransport> {
         self.flush(py)
     }
 
-    /// Sends what the callback that just returned wrote.
+    /// Sends what the callbacks that were run wrote.
     ///
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
