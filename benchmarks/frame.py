@@ -5,7 +5,8 @@ A row is one of three kinds:
 - @measured: a function that uses a loop for a while, in a process of its own, and answers with a value;
 - @launched: the same for what comes before there is a loop: it gets the loop factory's name;
 - @served: a function that serves on a loop until its process is ended, while a program of clients/, in
-  another process on another core, loads it and prints the value.
+  another process, loads it and prints the value. The client has another core, but where it takes turns with
+  the loop, one message at a time: then a message would measure how long a core takes to wake up.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Row:
     launch: Launch | None = None
     serve: Service | None = None
     client: tuple[str, ...] = ()
+    takes_turns: bool = False
 
     def client_command(self, address: str, seconds: float) -> list[str]:
         """The program that loads the service at an announced address, without the interpreter."""
@@ -81,11 +83,28 @@ def launched(
 
 
 def served(
-    name: str, *, unit: str, client: tuple[str, ...], goal: float = 1.0
+    name: str,
+    *,
+    unit: str,
+    client: tuple[str, ...],
+    goal: float = 1.0,
+    takes_turns: bool = False,
 ) -> Callable[[Service], Service]:
-    """Registers a function that serves, with the client program that loads it."""
+    """Registers a function that serves, with the client program that loads it.
+
+    A client takes turns if it waits for each answer before it sends again, on one connection.
+    """
     return lambda serve: _add(
-        serve, Row(name, unit, serve.__module__, goal, serve=serve, client=client)
+        serve,
+        Row(
+            name,
+            unit,
+            serve.__module__,
+            goal,
+            serve=serve,
+            client=client,
+            takes_turns=takes_turns,
+        ),
     )
 
 

@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from awake import kept_awake
-from frame import Row, cores, pin
+from frame import Row, pin
 
 CHILD = Path(__file__).resolve().parent / "child.py"
 
@@ -32,8 +31,7 @@ def run_row(row: Row, factory: str, seconds: float) -> float:
             if not address:
                 raise Failed(_last_line(child.communicate(timeout=patience)[1]))
             try:
-                with kept_awake(cores()):
-                    return _load(row, address, seconds, patience)
+                return _load(row, address, seconds, patience)
             except Failed as failure:
                 raise _reason(child) or failure from None
         except subprocess.TimeoutExpired:
@@ -51,13 +49,13 @@ def _reason(service: subprocess.Popen[str]) -> Failed | None:
 
 
 def _load(row: Row, address: str, seconds: float, patience: float) -> float:
-    """Runs the row's client on the other core."""
+    """Runs the row's client on its core."""
     client = subprocess.run(
         [sys.executable, *row.client_command(address, seconds)],
         capture_output=True,
         text=True,
         timeout=patience,
-        preexec_fn=lambda: pin(1),
+        preexec_fn=lambda: pin(0 if row.takes_turns else 1),
         check=False,
     )
     return _value(client.stdout, client.stderr)

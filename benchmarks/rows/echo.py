@@ -30,6 +30,7 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     unit="messages/s",
     goal=1.1,
     client=(*SOCKET_LOAD, "echo", "102400", "1"),
+    takes_turns=True,
 )
 @served(
     "echo 1 KiB, 50 connections",
@@ -37,12 +38,23 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     goal=1.2,
     client=(*SOCKET_LOAD, "echo", "1024", "50"),
 )
-@served("echo 1 KiB", unit="messages/s", goal=1.2, client=(*SOCKET_LOAD, "echo", "1024", "1"))
+@served(
+    "echo 1 KiB",
+    unit="messages/s",
+    goal=1.2,
+    client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    takes_turns=True,
+)
 def echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
 
 
-@served("echo 1 KiB, Unix socket", unit="messages/s", client=(*SOCKET_LOAD, "echo", "1024", "1"))
+@served(
+    "echo 1 KiB, Unix socket",
+    unit="messages/s",
+    client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    takes_turns=True,
+)
 def unix_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> str:
         # A name of Linux's own, of which no file is left when the process is killed.

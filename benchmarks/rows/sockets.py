@@ -11,7 +11,11 @@ SIZE = 64 * 1024
 
 
 @served(
-    "sock_* echo 1 KiB", unit="messages/s", goal=1.1, client=(*SOCKET_LOAD, "echo", "1024", "1")
+    "sock_* echo 1 KiB",
+    unit="messages/s",
+    goal=1.1,
+    client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    takes_turns=True,
 )
 def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     tasks: set[asyncio.Task[None]] = set()
@@ -35,7 +39,12 @@ def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, start)
 
 
-@served("add_reader echo 1 KiB", unit="messages/s", client=(*SOCKET_LOAD, "echo", "1024", "1"))
+@served(
+    "add_reader echo 1 KiB",
+    unit="messages/s",
+    client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    takes_turns=True,
+)
 def add_reader_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> int:
         def accept() -> None:

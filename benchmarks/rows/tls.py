@@ -79,7 +79,11 @@ def _add_row(
             run_service(factory, announce, lambda loop: _start(loop, protocol, engine))
 
         served(
-            f"TLS {name}{suffix}", unit=unit, goal=goal, client=("compiled.py", "tls_load", *load)
+            f"TLS {name}{suffix}",
+            unit=unit,
+            goal=goal,
+            client=("compiled.py", "tls_load", *load),
+            takes_turns=load[0] == "echo" and load[-1] == "1",
         )(serve)
 
 

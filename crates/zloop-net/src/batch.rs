@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use crate::address::PeerAddress;
+use crate::read_buffer::ReadBuffer;
 use crate::sys;
 
 /// The most datagrams that one system call takes or sends here.
@@ -29,7 +30,7 @@ pub const MAX_BATCH: usize = 32;
 /// # }
 /// ```
 pub struct ReceiveBatch {
-    bytes: Box<[u8]>,
+    bytes: ReadBuffer,
     size: usize,
     received: Vec<Received>,
 }
@@ -67,7 +68,7 @@ impl ReceiveBatch {
     pub fn new(count: usize, size: usize) -> Self {
         let count = count.clamp(1, MAX_BATCH);
         let size = size.max(1);
-        let bytes = vec![0; count * size].into_boxed_slice();
+        let bytes = ReadBuffer::new(count * size);
         Self {
             bytes,
             size,

@@ -85,6 +85,7 @@ mod driver;
 mod fault;
 mod flow;
 pub mod pipe;
+mod read_buffer;
 mod stream;
 mod sys;
 pub mod tcp;
@@ -100,6 +101,7 @@ pub use descriptor::Descriptor;
 pub use driver::{Driver, Error, Handler, Remote};
 pub use fault::Fault;
 pub use flow::{FlowEvent, WriteLimits};
+pub use read_buffer::ReadBuffer;
 pub use stream::{FlushOutcome, NotWritable, ReadOutcome, Stream};
 
 #[cfg(doctest)]

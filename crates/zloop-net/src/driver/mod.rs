@@ -23,6 +23,7 @@ use self::link::Link;
 use crate::address::PeerAddress;
 use crate::connect::Connecting;
 use crate::flow::WriteLimits;
+use crate::read_buffer::ReadBuffer;
 use crate::stream::NotWritable;
 use crate::tcp;
 
@@ -95,7 +96,7 @@ pub struct Driver<H> {
     schedule: Schedule<Source<H>, Task<H>, RemoteTask<H>, Box<dyn Clock>>,
     /// Connections that have something to do before the turn goes on.
     queued: Vec<Token>,
-    buffer: Vec<u8>,
+    buffer: ReadBuffer,
     stopping: bool,
 }
 
@@ -118,7 +119,7 @@ impl<H: Handler> Driver<H> {
         Ok(Self {
             schedule: Schedule::new(Box::new(clock) as Box<dyn Clock>)?,
             queued: Vec::new(),
-            buffer: vec![0; READ_SIZE],
+            buffer: ReadBuffer::new(READ_SIZE),
             stopping: false,
         })
     }

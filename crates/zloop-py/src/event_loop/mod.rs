@@ -29,6 +29,7 @@ use std::sync::atomic::AtomicBool;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 use zloop_core::{Events, MonotonicClock, Pacer, Reactor, TimerHeap, TimerKey, Waker};
+use zloop_net::ReadBuffer;
 use zloop_net::udp::{MAX_BATCH, ReceiveBatch};
 
 use metrics::{Counters, Timing};
@@ -73,7 +74,7 @@ pub struct EventLoop {
     /// What batches of datagrams are received into; away while one is handed on.
     datagram_batch: RefCell<Option<Box<ReceiveBatch>>>,
     /// What reads are made into, shared by all transports.
-    read_buffer: RefCell<Box<[u8]>>,
+    read_buffer: RefCell<ReadBuffer>,
     /// Whether a callback is being run, so that its writes may be gathered.
     in_callback: Cell<bool>,
     stopping: Cell<bool>,
@@ -104,7 +105,7 @@ impl EventLoop {
             called_from_thread: Arc::new(AtomicBool::new(false)),
             unsent: RefCell::new(Vec::new()),
             datagram_batch: RefCell::new(None),
-            read_buffer: RefCell::new(vec![0; STREAM_READ_SIZE].into_boxed_slice()),
+            read_buffer: RefCell::new(ReadBuffer::new(STREAM_READ_SIZE)),
             in_callback: Cell::new(false),
             stopping: Cell::new(false),
             debug: Cell::new(false),

@@ -4,11 +4,14 @@
 const LEAST: usize = 4 * 1024;
 /// The most room that is offered at a time.
 const MOST: usize = 128 * 1024;
+/// What is left free in front. Allocators put large blocks some bytes behind the beginning of a
+/// page, where the system copies several times more slowly to; this is far enough behind them.
+const HEAD: usize = 64;
 
 /// A buffer that is filled at one end and used up at the other, and that grows with the size of
 /// what arrives.
 ///
-/// Invariant: `start <= end <= bytes.len()`; what lies between `start` and `end` arrived and was
+/// Invariant: `HEAD <= start <= end`, and `end <= bytes.len()` once there is room; what lies between `start` and `end` arrived and was
 /// not used yet.
 #[derive(Debug)]
 pub(super) struct Inbound {
@@ -22,8 +25,8 @@ impl Inbound {
     pub(super) const fn new() -> Self {
         Self {
             bytes: Vec::new(),
-            start: 0,
-            end: 0,
+            start: HEAD,
+            end: HEAD,
             room: LEAST,
         }
     }
@@ -34,12 +37,12 @@ impl Inbound {
 
     /// Where to put what arrives next: never empty.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        if self.start > 0 {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+        if self.start > HEAD {
+            self.bytes.copy_within(self.start..self.end, HEAD);
+            self.end -= self.start - HEAD;
+            self.start = HEAD;
         }
-        let wanted = self.room.max(self.end + LEAST);
+        let wanted = (HEAD + self.room).max(self.end + LEAST);
         if self.bytes.len() < wanted {
             self.bytes.resize(wanted, 0);
         }
@@ -76,7 +79,7 @@ impl Inbound {
     }
 
     pub(super) fn unused(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
+        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
     /// Forgets the first `count` bytes. Once there are none, room that was wanted only for a
@@ -84,9 +87,9 @@ impl Inbound {
     pub(super) fn discard(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
         if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-            if self.bytes.len() > self.room {
+            self.start = HEAD;
+            self.end = HEAD;
+            if self.bytes.len() > HEAD + self.room {
                 self.bytes = Vec::new();
             }
         }
