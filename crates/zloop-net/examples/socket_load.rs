@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use zloop_net::ReadBuffer;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -63,7 +64,7 @@ fn echo(address: &str, seconds: f64, size: usize, connections: usize) -> Outcome
         .map(|_| connect(address))
         .collect::<Outcome<Vec<_>>>()?;
     let message = vec![7; size];
-    let mut answer = vec![0; size];
+    let mut answer = ReadBuffer::new(size);
     warm_rate(seconds, || {
         for stream in &mut streams {
             stream.write_all(&message)?;
@@ -81,7 +82,7 @@ fn datagrams(port: u16, seconds: f64, size: usize, flight: usize) -> Outcome<f64
     // One that is lost fails the run, not blocks it.
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     let message = vec![7; size];
-    let mut answer = vec![0; size];
+    let mut answer = ReadBuffer::new(size);
     warm_rate(seconds, || {
         for _ in 0..flight {
             socket.send(&message)?;
