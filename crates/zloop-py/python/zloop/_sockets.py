@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -105,22 +106,20 @@ class SocketOperations(NameResolution):
                 address, family=sock.family, type=sock.type, proto=sock.proto
             )
             address = infos[0][4]
-        try:
-            sock.connect(address)
-            return
-        except BlockingIOError as error:
-            if error.errno == errno.EAGAIN and sock.family == socket.AF_UNIX:
-                # A full backlog: nothing is under way that readiness could tell of.
-                raise
-        except InterruptedError:
-            pass
-        # Where the peer is on this machine, the connection is made or refused by now.
         code = sock.connect_ex(address)
+        if code == errno.EAGAIN and sock.family == socket.AF_UNIX:
+            # A full backlog: nothing is under way that readiness could tell of.
+            raise OSError(code, os.strerror(code))
         if code in _CONNECTING:
-            await self._wait_writable(sock)
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code not in (0, errno.EISCONN):
-            raise OSError(code, f"Connect call failed {address}")
+            # Where the peer is on this machine, the connection is made or refused by now.
+            code = sock.connect_ex(address)
+            if code in _CONNECTING:
+                await self._wait_writable(sock)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code not in (0, errno.EISCONN):
+                raise OSError(code, f"Connect call failed {address}")
+        elif code != 0:
+            raise OSError(code, os.strerror(code))
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept one connection; return its non-blocking socket and the peer's address."""
