@@ -10,7 +10,6 @@ import sys
 from asyncio.log import logger
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._serve import set_reuse_port
@@ -202,8 +201,8 @@ def _check_only_socket(sock: socket.socket, **modifiers: Any) -> None:
 
 def _remove_stale_socket(path: str) -> None:
     try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 -- a path may be text of any kind
-            Path(path).unlink()
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 
 from ._base import LoopBase
 from ._handles import check_callback
 
 
 class Executors(LoopBase):
-    """`run_in_executor` and the pools that the loop owns."""
+    """`run_in_executor` and the pools that the loop owns.
+
+    The class of pools is imported at its first use, by its full name.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._default_executor: ThreadPoolExecutor | None = None
-        self._resolver: ThreadPoolExecutor | None = None
+        self._default_executor: concurrent.futures.ThreadPoolExecutor | None = None
+        self._resolver: concurrent.futures.ThreadPoolExecutor | None = None
         self._executor_shutdown_called = False
 
     def run_in_executor[*Ts, T](
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+        self, executor: concurrent.futures.Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Call `func(*args)` in the executor, or in the default one where it is None."""
         self._check_closed()
@@ -32,13 +35,13 @@ class Executors(LoopBase):
             self._check_default_executor()
             executor = self._default_executor
             if executor is None:
-                executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
+                executor = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="asyncio")
                 self._default_executor = executor
         return asyncio.wrap_future(executor.submit(func, *args), loop=self)
 
-    def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
+    def set_default_executor(self, executor: concurrent.futures.ThreadPoolExecutor) -> None:  # type: ignore[override]
         """Use `executor` where `run_in_executor` is told none."""
-        if not isinstance(executor, ThreadPoolExecutor):
+        if not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
             raise TypeError("executor must be ThreadPoolExecutor instance")
         self._default_executor = executor
 
@@ -47,7 +50,9 @@ class Executors(LoopBase):
         self._check_closed()
         self._check_default_executor()
         if self._resolver is None:
-            self._resolver = ThreadPoolExecutor(thread_name_prefix="zloop-resolver")
+            self._resolver = concurrent.futures.ThreadPoolExecutor(
+                thread_name_prefix="zloop-resolver"
+            )
         return asyncio.wrap_future(self._resolver.submit(func, *args), loop=self)
 
     def _check_default_executor(self) -> None:
@@ -77,7 +82,9 @@ class Executors(LoopBase):
         else:
             thread.join()
 
-    def _join_pools(self, pools: list[ThreadPoolExecutor], joined: asyncio.Future[None]) -> None:
+    def _join_pools(
+        self, pools: list[concurrent.futures.ThreadPoolExecutor], joined: asyncio.Future[None]
+    ) -> None:
         try:
             for pool in pools:
                 pool.shutdown(wait=True)
@@ -97,7 +104,7 @@ class Executors(LoopBase):
         for pool in pools:
             pool.shutdown(wait=False)
 
-    def _pools(self) -> list[ThreadPoolExecutor]:
+    def _pools(self) -> list[concurrent.futures.ThreadPoolExecutor]:
         return [pool for pool in (self._default_executor, self._resolver) if pool is not None]
 
 

@@ -14,7 +14,6 @@ import stat
 import sys
 from asyncio.log import logger
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from ._names import NameResolution
@@ -125,7 +124,7 @@ class Serving(NameResolution, TlsConnections):
             name = sock.getsockname()
             if _is_file(name):
                 try:
-                    self._unix_server_sockets[sock] = _file(name).stat().st_ino
+                    self._unix_server_sockets[sock] = os.stat(name).st_ino
                 except FileNotFoundError:
                     pass
         return await self._serve(
@@ -273,10 +272,6 @@ def _is_file(path: str | bytes) -> bool:
     return bool(path) and path[0] not in (0, "\0")
 
 
-def _file(path: str | bytes) -> Path:
-    return Path(os.fsdecode(path))
-
-
 def _bind_unix(path: str | bytes) -> socket.socket:
     """Bind a socket to `path`, in place of a stale one."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -297,8 +292,8 @@ def _bind_unix(path: str | bytes) -> socket.socket:
 
 def _remove_stale_socket(path: str | bytes) -> None:
     try:
-        if stat.S_ISSOCK(_file(path).stat().st_mode):
-            _file(path).unlink()
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -309,8 +304,8 @@ def _remove_stale_socket(path: str | bytes) -> None:
 def _remove_socket_file(path: str | bytes, inode: int | None) -> None:
     """Remove the socket's file, unless another has taken its place."""
     try:
-        if _file(path).stat().st_ino == inode:
-            _file(path).unlink()
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -8,7 +8,6 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from . import _zloop
@@ -82,8 +81,8 @@ class SSLContext(ssl.SSLContext):
     def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
         """Load the certificate to show and its key."""
         super().load_cert_chain(certfile, keyfile, password)
-        chain = Path(os.fsdecode(certfile)).read_bytes()
-        key = chain if keyfile is None else Path(os.fsdecode(keyfile)).read_bytes()
+        chain = _content(certfile)
+        key = chain if keyfile is None else _content(keyfile)
         self._chains.append((chain, key))
         self._changes += 1
 
@@ -172,7 +171,7 @@ class SSLContext(ssl.SSLContext):
             self._refuse("cipher suites were set")
 
     def _look_for_limited_trust(self, path: str) -> None:
-        if _LIMITED_TRUST in Path(path).read_bytes():
+        if _LIMITED_TRUST in _content(path):
             self._refuse("an authority is trusted for some purposes only")
 
     def _refuse(self, reason: str) -> None:
@@ -279,7 +278,7 @@ class SSLContext(ssl.SSLContext):
         """Return the trusted authorities' certificates, those in folders among them, in DER."""
         authorities = list(self.get_ca_certs(binary_form=True))
         for directory in self._directories:
-            authorities += _certificates_in(Path(directory))
+            authorities += _certificates_in(directory)
         return list(dict.fromkeys(authorities))
 
 
@@ -290,12 +289,17 @@ def _has_expired(rustls: _zloop.RustlsContext | None) -> bool:
     )
 
 
-def _certificates_in(directory: Path) -> list[bytes]:
+def _content(path: str | bytes) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _certificates_in(directory: str) -> list[bytes]:
     """Read the files that OpenSSL would look into, those named after a hash."""
     found: list[bytes] = []
-    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
-        if _HASHED_FILE.fullmatch(path.name):
-            text = path.read_text("ascii", "replace")
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
+        if _HASHED_FILE.fullmatch(name):
+            text = _content(os.path.join(directory, name)).decode("ascii", "replace")
             pems = re.findall(
                 "-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL
             )
