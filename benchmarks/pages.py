@@ -96,12 +96,18 @@ def _counts(version: str) -> str | None:
     recorded = json.loads(COUNTS.read_text()).get(version)
     if recorded is None:
         return None
-    kinds = ("instructions", "own instructions", "allocations", "system calls")
+    kinds = (
+        "instructions",
+        "own instructions",
+        "observing instructions",
+        "allocations",
+        "system calls",
+    )
     rows: dict[str, dict[str, float]] = {}
     for name, count in recorded["counts"].items():
         kind, _, operation = name.partition(" per ")
         rows.setdefault(operation, {})[kind] = count
-    lines = [f"| {' | '.join(('operation', *kinds))} |", "| --- | ---: | ---: | ---: | ---: |"]
+    lines = [f"| {' | '.join(('operation', *kinds))} |", f"| --- |{' ---: |' * len(kinds)}"]
     for operation, counts in rows.items():
         cells = (f"{counts[kind]:g}" if kind in counts else "" for kind in kinds)
         lines.append(f"| {operation} | {' | '.join(cells)} |")

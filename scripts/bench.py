@@ -1,6 +1,7 @@
 """Runs the benchmarks in an environment that has the other loops.
 
---on 3.14 runs them on another interpreter; all other arguments are the benchmarks' own.
+--on 3.14 runs them on another interpreter; all other arguments are the benchmarks' own. After a
+run of every row comes what metrics and tracing cost while they are off, which is counted, not timed.
 """
 
 from __future__ import annotations
@@ -30,15 +31,23 @@ def main() -> None:
 
 
 def _bench(arguments: list[str]) -> None:
-    missing = system_packages.ensure("wrk")
+    missing = system_packages.ensure("wrk", *system_packages.COUNTERS)
     if missing:
-        print(f"without {', '.join(missing)}, the rows that need it fail: install it by hand")
+        print(f"without {', '.join(missing)}, what needs it fails: install it by hand")
     bench = zloop_environment("bench", [ROOT / "benchmarks" / "requirements.txt"])
     announce("building the programs that load servers")
     for package, example in (("zloop-net", "socket_load"), ("zloop-tls", "tls_load")):
         load = ["--release", "--package", package, "--example", example]
         run(["cargo", "build", "--quiet", *load])
     run([bench.python, "benchmarks", *arguments])
+    if not _is_partial(arguments) and not missing:
+        announce("what metrics and tracing cost")
+        run([bench.python, "tests/counts", "--observing"])
+
+
+def _is_partial(arguments: list[str]) -> bool:
+    """Whether only some rows, or only what the options are, was asked for."""
+    return any(word.partition("=")[0] in ("--rows", "-h", "--help") for word in arguments)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from pathlib import Path
 from workspace import StepFailed, announce, run
 
 # What tests/counts counts system calls and instructions with.
-COUNTERS = ("strace", "valgrind")
+COUNTERS = ("strace", "valgrind", "addr2line")
 
 # What the tests of the ecosystem talk to.
 SERVICES = ("postgres", "redis-server", "nats-server", "nginx")
 
 # The Debian packages of the programs that are not named as their package is.
-PACKAGES = {"postgres": "postgresql", "nginx": "nginx-light"}
+PACKAGES = {"postgres": "postgresql", "nginx": "nginx-light", "addr2line": "binutils"}
 
 
 def ensure(*programs: str) -> list[str]:

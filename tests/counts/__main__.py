@@ -1,6 +1,7 @@
 """Counts, and replaces the record of this version of CPython: `make counts`.
 
---show only prints the counts beside what is recorded.
+--show only prints the counts beside what is recorded. --observing only prints which share of the
+instructions is there to see inside, while timing and tracing are off, and fails if that is too much.
 """
 
 from __future__ import annotations
@@ -8,7 +9,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from counting import count_all
+from counting import (
+    INSTRUCTIONS,
+    LARGEST_SHARE,
+    OBSERVING,
+    Counts,
+    count_all,
+    count_instructions,
+    share_of_observing,
+)
 from record import FILE, VERSION, read, write
 from tools import Unavailable
 
@@ -16,8 +25,11 @@ from tools import Unavailable
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/counts", description=__doc__)
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--observing", action="store_true")
     options = parser.parse_args()
     try:
+        if options.observing:
+            return _show_observing(count_instructions())
         counts = count_all()
     except Unavailable as reason:
         print(reason)
@@ -32,6 +44,20 @@ def main() -> int:
         write(counts)
         print(f"written: {FILE}")
     return 0
+
+
+def _show_observing(counts: Counts) -> int:
+    """Answers with 1 if metrics and tracing that are off take too large a share of an operation."""
+    print(f"{'metrics and tracing, both off':30} {'instructions':>13} {'of all':>10} {'share':>7}")
+    too_large = 0
+    for name in INSTRUCTIONS:
+        own, total = counts[f"{OBSERVING} per {name}"], counts[f"instructions per {name}"]
+        share = share_of_observing(name, counts)
+        too_large += share >= LARGEST_SHARE
+        print(f"{name:30} {own:>13.2f} {total:>10.0f} {share:>7.2%}")
+    if too_large:
+        print(f"{too_large} of them take {LARGEST_SHARE:.0%} or more")
+    return 1 if too_large else 0
 
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from observing import observing
 from operations import LONGER, OPERATIONS
 from tools import Segment, by_callgrind, by_strace, python_program, segments_of, traced
+
+from zloop import _zloop
 
 Counts = dict[str, float]
 
@@ -23,6 +26,10 @@ SYSTEM_CALLS = ("turn", "waiting turn", "timer fired", "echo 1 KiB", "streams ec
 TOLERANCE = 0.03
 CHANCE = 0.02
 
+# Those of the own instructions that are there to see inside, while timing and tracing are off.
+OBSERVING = "observing instructions"
+LARGEST_SHARE = 0.01
+
 CONNECTIONS = 64
 HTTP_REQUEST = f"system calls per HTTP request, {CONNECTIONS} connections"
 
@@ -32,6 +39,7 @@ def names() -> list[str]:
     return [
         *(f"instructions per {name}" for name in INSTRUCTIONS),
         *(f"own instructions per {name}" for name in INSTRUCTIONS),
+        *(f"{OBSERVING} per {name}" for name in INSTRUCTIONS),
         *(f"allocations per {name}" for name in ALLOCATIONS),
         *(f"system calls per {name}" for name in SYSTEM_CALLS),
         HTTP_REQUEST,
@@ -45,7 +53,7 @@ def has_grown(recorded: float, now: float) -> bool:
 
 def count_all() -> Counts:
     """Every count; raises tools.Unavailable where one cannot be had."""
-    families: list[Callable[[], Counts]] = [_instructions, _allocations, _system_calls]
+    families: list[Callable[[], Counts]] = [count_instructions, _allocations, _system_calls]
     with ThreadPoolExecutor(len(families)) as threads:
         running = [threads.submit(family) for family in families]
         found = [one.result() for one in running]
@@ -53,13 +61,21 @@ def count_all() -> Counts:
     return {name: round(counts[name], 2) for name in names()}
 
 
-def _instructions() -> Counts:
+def share_of_observing(name: str, counts: Counts) -> float:
+    """Which part of an operation's instructions is there to see inside."""
+    return counts[f"{OBSERVING} per {name}"] / counts[f"instructions per {name}"]
+
+
+def count_instructions() -> Counts:
+    """The instructions alone; raises tools.Unavailable where they cannot be counted."""
     segments = by_callgrind(python_program("program.py", *INSTRUCTIONS), every_allocation=False)
+    module = Path(_zloop.__file__)
     return {
         **_per_operation("instructions", INSTRUCTIONS, segments, lambda one: one.instructions),
         **_per_operation(
             "own instructions", INSTRUCTIONS, segments, lambda one: one.own_instructions
         ),
+        **_per_operation(OBSERVING, INSTRUCTIONS, segments, lambda one: observing(one.own, module)),
     }
 
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from counting import CONNECTIONS, HTTP_REQUEST, Counts, count_all, has_grown, names
+from counting import (
+    CONNECTIONS,
+    HTTP_REQUEST,
+    INSTRUCTIONS,
+    LARGEST_SHARE,
+    OBSERVING,
+    Counts,
+    count_all,
+    has_grown,
+    names,
+    share_of_observing,
+)
 from record import RENEW, VERSION, Record, read, this_build
 from tools import Unavailable
 
 # One read and one write, and a wait that is shared by those that came together.
 CALLS_PER_REQUEST = 2.1
+
+# What has a bound of its own, so that no record needs to hold it down.
+BOUNDED = (HTTP_REQUEST, *(f"{OBSERVING} per {name}" for name in INSTRUCTIONS))
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -29,7 +43,7 @@ def record() -> Record:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name != HTTP_REQUEST])
+@pytest.mark.parametrize("name", [name for name in names() if name not in BOUNDED])
 def test_count_has_not_grown(name, record, counts):
     if name.startswith("instructions") and record.build != this_build():
         pytest.skip(f"recorded with another build, {record.build}: `{RENEW}` records this one's")
@@ -43,3 +57,13 @@ def test_count_has_not_grown(name, record, counts):
 def test_http_requests(counts):
     """What else happens on the machine decides how many come together, so there is a bound, no record."""
     assert counts[HTTP_REQUEST] <= CALLS_PER_REQUEST, f"with {CONNECTIONS} connections"
+
+
+@pytest.mark.parametrize("name", INSTRUCTIONS)
+def test_metrics_and_tracing_that_are_off_cost_next_to_nothing(name, counts):
+    assert share_of_observing(name, counts) < LARGEST_SHARE
+
+
+def test_instructions_of_metrics_and_tracing_are_found(counts):
+    """Two messages an echo: received and sent bytes, turns and polls, are eight additions at least."""
+    assert counts[f"{OBSERVING} per echo 1 KiB"] >= 8

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import pytest
-from counting import has_grown
-from tools import Segment, _segment, segments_of
+from counting import has_grown, share_of_observing
+from observing import ROOT, is_for_observing
+from tools import Place, Segment, _frames, _segment, segments_of
 
 DUMP = """\
-positions: line
+positions: instr line
 events: Ir
 summary: 1000
 
 ob=/usr/lib/libpython3.so
 fn=call
-10 300
+0x01 10 300
 cob=/site-packages/zloop/_zloop.cpython-313.so
 cfn=run
-calls=2 20
-10 700
+calls=2 0x9 20
+0x02 10 700
 cfn=malloc
-calls=3 0
-11 90
+calls=3 0x9 0
+0x03 11 90
 
 ob=/site-packages/zloop/_zloop.cpython-313.so
 fn=run
-20 400
-21 50
+0x04 20 400
+0x05 21 50
 cob=/usr/lib/libc.so.6
 cfn=calloc
-calls=4 0
-20 100
-22 5
+calls=4 0x9 0
+0x06 20 100
+0x07 22 5
 """
 
 TRACE = """\
@@ -46,8 +47,61 @@ TRACE = """\
 """
 
 
+FRAMES = """\
+0x0000000000194175
+set<u64>
+/rustc/5980/library/core/src/cell.rs:437
+count
+/home/somebody/crates/zloop-py/src/event_loop/metrics.rs:56
+zloop::turn
+/home/somebody/crates/zloop-py/src/event_loop/turn.rs:63 (discriminator 2)
+0x0000000000194178
+??
+??:?
+"""
+
+
 def test_costs_of_callees_are_not_counted_twice():
-    assert _segment(DUMP) == Segment(instructions=1000, own_instructions=455, allocations=7)
+    found = _segment(DUMP)
+    assert found == Segment(1000, {"0x04": 400, "0x05": 50, "0x07": 5}, allocations=7)
+    assert found.own_instructions == 455
+
+
+def test_places_from_the_innermost_function_outwards():
+    found = _frames(FRAMES)
+    folder = "/home/somebody/crates/zloop-py/src/event_loop"
+    assert found == {
+        "0x194175": [
+            Place("/rustc/5980/library/core/src/cell.rs", 437),
+            Place(f"{folder}/metrics.rs", 56),
+            Place(f"{folder}/turn.rs", 63),
+        ],
+        "0x194178": [Place("??", 0)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "mentioned"),
+    [
+        ("/somewhere/tracing-core-0.1.36/src/metadata.rs", None),
+        ("/somewhere/crates/zloop-py/src/event_loop/metrics.rs", None),
+        ("/somewhere/crates/zloop-py/src/event_loop/turn.rs", "event_loop.observed.get()"),
+        ("/somewhere/crates/zloop-core/src/selector.rs", "tracing::trace!("),
+    ],
+)
+def test_what_is_there_to_see_inside(path, mentioned):
+    line = 1
+    if mentioned:
+        source = (ROOT / path.removeprefix("/somewhere/")).read_text().splitlines()
+        line = next(number for number, text in enumerate(source, 1) if mentioned in text)
+    ordinary = Place("/somewhere/crates/zloop-py/src/event_loop/turn.rs", 1)
+    assert is_for_observing([Place("/rustc/cell.rs", 1), Place(path, line), ordinary])
+    assert not is_for_observing([Place("/rustc/cell.rs", 1), ordinary])
+
+
+def test_share_of_all_instructions():
+    counts = {"instructions per turn": 4000.0, "observing instructions per turn": 10.0}
+    assert share_of_observing("turn", counts) == 0.0025
 
 
 def test_system_calls_between_marks(tmp_path):
