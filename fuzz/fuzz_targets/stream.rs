@@ -12,7 +12,8 @@ use self::model::{Operation, run};
 fn operation(bytes: &[u8]) -> (bool, Operation) {
     let size = u16::from_le_bytes([bytes[1], bytes[2]]);
     let operation = match bytes[0] >> 1 {
-        0..40 => Operation::Write(size),
+        0..20 => Operation::Write(size),
+        20..40 => Operation::WriteNow(size),
         40..70 => Operation::Flush,
         70..110 => Operation::Read(size),
         110..120 => Operation::PauseOrResume,

@@ -166,9 +166,11 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
             self.inbox.swap(&mut self.arrived);
             self.ready.extend(self.arrived.drain(..).map(Ready::Remote));
         }
-        let now = self.clock.now();
-        while let Some(task) = self.timers.pop_due(now) {
-            self.ready.push_back(Ready::Task(task));
+        if self.timers.next_deadline().is_some() {
+            let now = self.clock.now();
+            while let Some(task) = self.timers.pop_due(now) {
+                self.ready.push_back(Ready::Task(task));
+            }
         }
         Ok(self.ready.len())
     }
@@ -182,7 +184,14 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     fn poll(&mut self, longest: Option<Duration>, stopping: bool) -> io::Result<()> {
         let ready = !self.ready.is_empty() || !self.inbox.is_empty();
         let deadline = self.timers.next_deadline();
-        let timeout = match self.pacer.plan(ready, stopping, deadline, self.clock.now()) {
+        let is_idle = !ready && !stopping && deadline.is_none();
+        // Whoever waits for descriptors alone needs no clock, and asking it is not cheap.
+        let now = if is_idle {
+            Timestamp::ZERO
+        } else {
+            self.clock.now()
+        };
+        let timeout = match self.pacer.plan(ready, stopping, deadline, now) {
             Poll::Skip => return Ok(()),
             Poll::Now => Some(Duration::ZERO),
             Poll::Wait(timeout) => match (timeout, longest) {

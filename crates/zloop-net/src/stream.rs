@@ -197,6 +197,38 @@ impl<C: AsRef<[u8]>> Stream<C> {
         Ok(())
     }
 
+    /// Sends `bytes` with one system call from where they are, if nothing is buffered, and
+    /// buffers the chunk that `keep` makes of those the system did not take, or of all.
+    ///
+    /// # Errors
+    ///
+    /// [`NotWritable`] as [`write`](Self::write) has it, as [`io::ErrorKind::BrokenPipe`]; else what
+    /// the system says, after which only [`abort`](Self::abort) makes sense.
+    #[inline]
+    pub fn write_now(&mut self, bytes: &[u8], keep: impl FnOnce(&[u8]) -> C) -> io::Result<()> {
+        if self.writing != Writing::Open || self.life == Life::Closed {
+            return Err(NotWritable.into());
+        }
+        let mut sent = 0;
+        if self.buffer.is_empty() && !bytes.is_empty() {
+            let fd = self.descriptor.as_raw_fd();
+            sent = match sys::send(fd, &mut self.calls, bytes) {
+                Ok(sent) => sent,
+                Err(error) => return Err(self.failed(error, "sending failed")),
+            };
+        }
+        let rest = bytes.get(sent..).unwrap_or_default();
+        if !rest.is_empty() {
+            let was_empty = self.buffer.is_empty();
+            self.buffer.push(keep(rest));
+            if was_empty {
+                self.tell_blocked();
+                self.blocked = true;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends what is buffered: up to 64 chunks with each system call, until nothing is left or the
     /// system takes less than it was given. Does what [`write_eof`](Self::write_eof) and
     /// [`close`](Self::close) left to do, once nothing is left.

@@ -9,7 +9,7 @@ use crate::flow::FlowEvent;
 ///
 /// A [`Driver`] owns the connections and calls these methods, one at a time, from
 /// [`run`](Driver::run) and from nowhere else: a method of the driver never calls a handler, so
-/// that a handler may call any of them. What it writes is sent when it returns.
+/// that a handler may call any of them. What it writes is sent when it returns, if not before.
 ///
 /// Each connection is named by a [`Token`], which never comes again. For those that were
 /// [announced](Self::connected), and those that the program [began](Driver::connect) itself,

@@ -16,6 +16,9 @@ use crate::flow::FlowEvent;
 use crate::stream::{NotWritable, ReadOutcome, Stream};
 use crate::{sys, tcp};
 
+/// From what size on copying a write costs more than a system call of its own.
+const SENT_AT_ONCE: usize = 8 * 1024;
+
 /// What happened to a connection that its handler has to hear of.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) enum Happening {
@@ -85,7 +88,16 @@ impl Link {
         self.listener.is_none() || self.phase == Phase::Announced
     }
 
-    /// What happens next; reads once, if `readable`. Data is put into `buffer`.
+    /// Whether it has to be told the time.
+    pub(super) fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// What happens next; reads once, if `readable`. Data is put into `buffer`. Without TLS, `now`
+    /// is nothing to it.
     pub(super) fn next(
         &mut self,
         buffer: &mut [u8],
@@ -135,9 +147,10 @@ impl Link {
         self.failure.is_none()
     }
 
-    /// Sends what can be sent.
-    pub(super) fn send(&mut self) {
-        if self.phase == Phase::Connecting || self.failure.is_some() {
+    /// Sends what can be sent; nothing while the system takes nothing, until it is `writable`.
+    pub(super) fn send(&mut self, writable: bool) {
+        let is_refused = self.stream.is_blocked() && !writable;
+        if self.phase == Phase::Connecting || self.failure.is_some() || is_refused {
             return;
         }
         #[cfg(feature = "tls")]
@@ -150,15 +163,27 @@ impl Link {
         }
     }
 
-    pub(super) fn write(&mut self, bytes: Vec<u8>) -> Result<(), NotWritable> {
+    pub(super) fn write(
+        &mut self,
+        bytes: impl AsRef<[u8]> + Into<Vec<u8>>,
+    ) -> Result<(), NotWritable> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
-            return tls.connection.write(bytes).map_err(|_| NotWritable);
+            return tls.connection.write(bytes.into()).map_err(|_| NotWritable);
         }
-        if self.stream.is_closing() {
+        if self.failure.is_some() || self.stream.is_closing() {
             return Err(NotWritable);
         }
-        self.stream.write(bytes)
+        let is_sent_at_once = bytes.as_ref().len() >= SENT_AT_ONCE
+            && self.stream.buffered() == 0
+            && self.phase != Phase::Connecting;
+        if !is_sent_at_once || self.stream.is_eof_requested() {
+            return self.stream.write(bytes.into());
+        }
+        if let Err(error) = self.stream.write_now(bytes.as_ref(), <[u8]>::to_vec) {
+            self.failure = Some(Error::Transport(error));
+        }
+        Ok(())
     }
 
     pub(super) fn write_eof(&mut self) {

@@ -52,7 +52,7 @@ enum Source<H> {
 ///
 /// It is made of [`Stream`](crate::Stream)s over a [`Schedule`], and does for each of them what its
 /// page says has to be done. What a handler writes is gathered and sent once, when its method
-/// returns.
+/// returns; only many bytes are sent sooner, to save a copy of them.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -97,6 +97,8 @@ pub struct Driver<H> {
     /// Connections that have something to do before the turn goes on.
     queued: Vec<Token>,
     buffer: ReadBuffer,
+    /// The time at which the present turn first asked for it.
+    turn_time: Option<Timestamp>,
     stopping: bool,
 }
 
@@ -120,6 +122,7 @@ impl<H: Handler> Driver<H> {
             schedule: Schedule::new(Box::new(clock) as Box<dyn Clock>)?,
             queued: Vec::new(),
             buffer: ReadBuffer::new(READ_SIZE),
+            turn_time: None,
             stopping: false,
         })
     }
@@ -214,6 +217,8 @@ impl<H: Handler> Driver<H> {
     }
 
     /// Sends `bytes` when the running method of the handler returns, and as the peer takes them.
+    /// Many bytes, on a connection without TLS where nothing waits, are sent at once; only what the
+    /// system does not take is copied.
     ///
     /// # Errors
     ///
@@ -222,26 +227,23 @@ impl<H: Handler> Driver<H> {
     pub fn write(
         &mut self,
         connection: Token,
-        bytes: impl Into<Vec<u8>>,
+        bytes: impl AsRef<[u8]> + Into<Vec<u8>>,
     ) -> Result<(), NotWritable> {
-        self.change(connection, |link, _| link.write(bytes.into()))
+        self.change(connection, |link| link.write(bytes))
             .unwrap_or(Err(NotWritable))
     }
 
     /// Ends this direction when what was written is sent; the peer's stays open, and the connection
     /// is closed when that has ended too. False if the connection is gone.
     pub fn write_eof(&mut self, connection: Token) -> bool {
-        self.change(connection, |link, _| link.write_eof())
-            .is_some()
+        self.change(connection, |link| link.write_eof()).is_some()
     }
 
     /// Closes a connection when what was written is sent; a listener and a watch at once. Data that
     /// comes meanwhile is not delivered. False if there is no such thing any more.
     pub fn close(&mut self, token: Token) -> bool {
-        if self
-            .change(token, |link, now| link.close(since_epoch(now)))
-            .is_some()
-        {
+        let now = since_epoch(self.time());
+        if self.change(token, |link| link.close(now)).is_some() {
             return true;
         }
         self.schedule.reactor_mut().deregister(token).is_some()
@@ -250,18 +252,18 @@ impl<H: Handler> Driver<H> {
     /// Closes a connection at once; what was not sent is lost. [`Handler::closed`] comes as usual.
     /// False if the connection is gone.
     pub fn abort(&mut self, connection: Token) -> bool {
-        self.change(connection, |link, _| link.abort()).is_some()
+        self.change(connection, |link| link.abort()).is_some()
     }
 
     /// Stops reading, so that the peer has to wait. False if the connection is gone.
     pub fn pause_reading(&mut self, connection: Token) -> bool {
-        self.change(connection, |link, _| link.pause_reading())
+        self.change(connection, |link| link.pause_reading())
             .is_some()
     }
 
     /// Goes on reading. False if the connection is gone.
     pub fn resume_reading(&mut self, connection: Token) -> bool {
-        self.change(connection, |link, _| link.resume_reading())
+        self.change(connection, |link| link.resume_reading())
             .is_some()
     }
 
@@ -273,7 +275,7 @@ impl<H: Handler> Driver<H> {
 
     /// Sets when [`Handler::flow`] is told to pause and to go on. False if the connection is gone.
     pub fn set_write_limits(&mut self, connection: Token, limits: WriteLimits) -> bool {
-        self.change(connection, |link, _| {
+        self.change(connection, |link| {
             link.stream.set_write_limits(limits);
             #[cfg(feature = "tls")]
             if let Some(tls) = &mut link.tls {
@@ -365,7 +367,7 @@ impl<H: Handler> Driver<H> {
         let source = Source::Link(Box::new(link));
         let reactor = self.schedule.reactor_mut();
         let token = reactor.register(fd, Interest::NONE, source)?;
-        self.change(token, |_, _| ());
+        self.change(token, |_| ());
         Ok(token)
     }
 
@@ -384,14 +386,9 @@ impl<H: Handler> Driver<H> {
     }
 
     /// Changes a connection, which then is served before the turn goes on.
-    fn change<T>(
-        &mut self,
-        token: Token,
-        change: impl FnOnce(&mut Link, Timestamp) -> T,
-    ) -> Option<T> {
-        let now = self.schedule.time();
+    fn change<T>(&mut self, token: Token, change: impl FnOnce(&mut Link) -> T) -> Option<T> {
         let link = self.link_mut(token)?;
-        let result = change(link, now);
+        let result = change(link);
         if !std::mem::replace(&mut link.is_queued, true) {
             self.queued.push(token);
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use zloop_core::{Interest, Readiness, Ready, Token};
+use zloop_core::{Interest, Readiness, Ready, Timestamp, Token};
 
 use super::link::{Happening, Link};
 use super::{Driver, Error, Handler, Source, since_epoch};
@@ -25,6 +25,7 @@ impl<H: Handler> Driver<H> {
     /// What the system says of a wait. What happens to connections is told to the handler.
     pub fn run(&mut self, handler: &mut H) -> io::Result<()> {
         self.schedule.restart();
+        self.turn_time = None;
         self.serve_queued(handler);
         loop {
             self.turn(handler, None)?;
@@ -42,6 +43,7 @@ impl<H: Handler> Driver<H> {
     /// As [`run`](Self::run).
     pub fn run_pending(&mut self, handler: &mut H) -> io::Result<()> {
         self.schedule.restart();
+        self.turn_time = None;
         self.serve_queued(handler);
         loop {
             let ran = self.turn(handler, Some(Duration::ZERO))?;
@@ -53,6 +55,7 @@ impl<H: Handler> Driver<H> {
 
     fn turn(&mut self, handler: &mut H, longest: Option<Duration>) -> io::Result<usize> {
         let batch = self.schedule.start_turn(longest, self.stopping)?;
+        self.turn_time = None;
         for _ in 0..batch {
             match self.schedule.pop() {
                 Some(Ready::Task(task)) => task(handler, self),
@@ -67,7 +70,7 @@ impl<H: Handler> Driver<H> {
 
     fn dispatch(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
         match self.schedule.reactor_mut().source_mut(token) {
-            Some(Source::Link(_)) => self.serve(handler, token, readiness.is_readable()),
+            Some(Source::Link(_)) => self.serve(handler, token, readiness),
             Some(Source::Listener(_)) => self.accept(handler, token),
             Some(Source::Watcher(watcher)) => {
                 let Some(mut running) = watcher.take() else {
@@ -88,16 +91,26 @@ impl<H: Handler> Driver<H> {
         while let Some(token) = self.queued.pop() {
             if let Some(link) = self.link_mut(token) {
                 link.is_queued = false;
-                self.serve(handler, token, false);
+                self.serve(handler, token, Readiness::default());
             }
         }
     }
 
+    /// One time for a whole turn: TLS counts in seconds.
+    fn turn_time(&mut self) -> Timestamp {
+        let schedule = &self.schedule;
+        *self.turn_time.get_or_insert_with(|| schedule.time())
+    }
+
     /// Lets a connection do what it can, tells its handler, and waits for what it waits for next.
-    fn serve(&mut self, handler: &mut H, token: Token, mut readable: bool) {
+    fn serve(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
+        let mut readable = readiness.is_readable();
         // A handler borrows the driver while it looks at what was read.
         let mut buffer = std::mem::take(&mut self.buffer);
-        let now = since_epoch(self.time());
+        let now = match self.link(token) {
+            Some(link) if link.has_tls() => since_epoch(self.turn_time()),
+            _ => Duration::ZERO,
+        };
         while let Some(link) = self.link_mut(token) {
             match link.next(&mut buffer, &mut readable, now) {
                 Some(Happening::Connected) => handler.connected(self, token),
@@ -113,7 +126,7 @@ impl<H: Handler> Driver<H> {
             return;
         };
         link.is_queued &= !is_next;
-        link.send();
+        link.send(readiness.is_writable());
         let flow = link.flow();
         let has_news = link.has_news();
         let is_over = link.is_over();
@@ -132,7 +145,7 @@ impl<H: Handler> Driver<H> {
             handler.flow(self, token, event);
         }
         if has_news {
-            self.change(token, |_, _| ());
+            self.change(token, |_| ());
         }
     }
 
@@ -230,7 +243,7 @@ impl<H: Handler> Driver<H> {
         let timer = deadline.map(|deadline| {
             let at = zloop_core::Timestamp::ZERO.saturating_add(deadline);
             let key = self.call_at(at, move |handler, driver| {
-                driver.serve(handler, token, false);
+                driver.serve(handler, token, Readiness::default());
             });
             (deadline, key)
         });

@@ -8,7 +8,8 @@ use crate::model::{Operation, run};
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        30 => (0..20_000_u16).prop_map(Operation::Write),
+        20 => (0..20_000_u16).prop_map(Operation::Write),
+        10 => (0..20_000_u16).prop_map(Operation::WriteNow),
         30 => Just(Operation::Flush),
         40 => (1..30_000_u16).prop_map(Operation::Read),
         10 => Just(Operation::PauseOrResume),

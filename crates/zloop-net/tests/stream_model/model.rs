@@ -1,6 +1,7 @@
 //! Both ends of a real connection, and what should have arrived. The property test and the fuzz
 //! target of the stream both run this.
 
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 
 use zloop_core::Interest;
@@ -10,6 +11,7 @@ use zloop_net::{Descriptor, FlowEvent, FlushOutcome, ReadOutcome, Stream, WriteL
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
     Write(u16),
+    WriteNow(u16),
     Flush,
     Read(u16),
     PauseOrResume,
@@ -49,6 +51,7 @@ impl End {
     fn apply(&mut self, operation: Operation) {
         match operation {
             Operation::Write(count) => self.write(count.into()),
+            Operation::WriteNow(count) => self.write_now(count.into()),
             Operation::Flush => self.flush(),
             Operation::Read(count) => {
                 self.read(usize::from(count).max(1));
@@ -65,13 +68,28 @@ impl End {
 
     /// Each byte tells where it belongs, so that a lost or doubled one shows.
     fn write(&mut self, count: usize) {
-        let start = self.written.len();
-        let chunk: Vec<u8> = (start..start + count)
-            .map(|place| (place % 251) as u8)
-            .collect();
+        let chunk = self.next_bytes(count);
         if self.stream.write(chunk.clone()).is_ok() {
             self.written.extend(chunk);
         }
+    }
+
+    fn write_now(&mut self, count: usize) {
+        let chunk = self.next_bytes(count);
+        let before = self.stream.buffered();
+        match self.stream.write_now(&chunk, <[u8]>::to_vec) {
+            Ok(()) => self.written.extend(chunk),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::BrokenPipe),
+        }
+        let added = self.stream.buffered() - before;
+        assert!(added <= count && (before == 0 || added == count || added == 0));
+    }
+
+    fn next_bytes(&self, count: usize) -> Vec<u8> {
+        let start = self.written.len();
+        (start..start + count)
+            .map(|place| (place % 251) as u8)
+            .collect()
     }
 
     fn flush(&mut self) {

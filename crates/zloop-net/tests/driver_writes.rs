@@ -1,0 +1,154 @@
+//! What becomes of a driver's writes when the system takes only a part of them.
+
+use std::io::{ErrorKind, Read};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use zloop_core::Token;
+use zloop_net::{Driver, Error, Fault, FlowEvent, Handler, NotWritable, tcp};
+
+#[derive(Default)]
+struct Notes {
+    closed: Vec<Option<Fault>>,
+    flow: Vec<FlowEvent>,
+}
+
+impl Handler for Notes {
+    fn received(&mut self, _: &mut Driver<Self>, _: Token, _: &[u8]) {}
+
+    fn flow(&mut self, _: &mut Driver<Self>, _: Token, event: FlowEvent) {
+        self.flow.push(event);
+    }
+
+    fn closed(&mut self, driver: &mut Driver<Self>, _: Token, error: Option<Error>) {
+        self.closed.push(error.map(|error| error.fault()));
+        driver.stop();
+    }
+}
+
+/// A connection that is announced, and its other end.
+fn connected() -> (Driver<Notes>, Notes, Token, UnixStream) {
+    let mut driver = Driver::new().expect("a driver");
+    let mut notes = Notes::default();
+    let (near, far) = UnixStream::pair().expect("a pair");
+    near.set_nonblocking(true).expect("a non-blocking socket");
+    let token = driver.adopt(OwnedFd::from(near)).expect("a token");
+    driver.run_pending(&mut notes).expect("a run");
+    (driver, notes, token, far)
+}
+
+/// Each byte tells where it belongs, so that a lost or doubled one shows.
+fn numbered(start: usize, count: usize) -> Vec<u8> {
+    (start..start + count)
+        .map(|place| (place % 251) as u8)
+        .collect()
+}
+
+#[test]
+fn many_bytes_are_sent_before_the_method_returns() {
+    let (mut driver, mut notes, token, far) = connected();
+    far.set_nonblocking(true).expect("a non-blocking socket");
+    driver.call_soon(move |_, driver| {
+        driver
+            .write(token, numbered(0, 10_000).as_slice())
+            .expect("a write");
+        assert_eq!(driver.buffered(token), 0);
+        let mut received = vec![0; 10_000];
+        (&far).read_exact(&mut received).expect("a read");
+        assert!(received == numbered(0, 10_000));
+
+        driver.write(token, "few").expect("a write");
+        assert_eq!(driver.buffered(token), 3);
+        let error = (&far).read(&mut received).expect_err("nothing was sent");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    });
+    driver.run_pending(&mut notes).expect("a run");
+    assert_eq!(driver.buffered(token), 0);
+}
+
+#[test]
+fn bytes_of_which_the_system_takes_a_part_arrive_whole_and_in_order() {
+    let (mut driver, mut notes, token, mut far) = connected();
+    let mut written = 0;
+    // Slices and vectors, few and many, behind few that wait and behind many that wait.
+    for size in [3, 9_000, 3_000_000, 1, 20_000, 7_000, 500_000] {
+        driver
+            .write(token, numbered(written, size))
+            .expect("a write");
+        written += size;
+        driver
+            .write(token, numbered(written, size).as_slice())
+            .expect("a write");
+        written += size;
+        driver.run_pending(&mut notes).expect("a run");
+    }
+    assert!(driver.buffered(token) > 0);
+    assert_eq!(notes.flow, [FlowEvent::PauseWriting]);
+    assert!(driver.close(token));
+    let reader = thread::spawn(move || {
+        let mut received = Vec::new();
+        far.read_to_end(&mut received).expect("a read to the end");
+        received
+    });
+    driver.run(&mut notes).expect("a run");
+    assert!(reader.join().expect("the reader") == numbered(0, written));
+    assert_eq!(notes.closed, [None]);
+}
+
+#[test]
+fn the_rest_of_a_write_is_counted_and_goes_on_when_the_peer_reads() {
+    let (mut driver, mut notes, token, mut far) = connected();
+    driver
+        .write(token, numbered(0, 2_000_000).as_slice())
+        .expect("a write");
+    let waiting = driver.buffered(token);
+    assert!(waiting > 0 && waiting < 2_000_000, "{waiting}");
+    let mut received = vec![0; 2_000_000 - waiting];
+    far.read_exact(&mut received).expect("a read");
+    driver.run_pending(&mut notes).expect("a run");
+    assert!(driver.buffered(token) < waiting);
+    assert!(received == numbered(0, received.len()));
+}
+
+#[test]
+fn a_write_to_a_peer_that_is_gone_closes_the_connection_once() {
+    let (mut driver, mut notes, token, far) = connected();
+    driver.call_soon(move |_, driver| {
+        drop(far);
+        let bytes = [0; 10_000];
+        assert_eq!(driver.write(token, bytes), Ok(()), "the reason comes later");
+        assert_eq!(driver.write(token, bytes), Err(NotWritable));
+        assert_eq!(driver.write(token, "few"), Err(NotWritable));
+    });
+    driver.run(&mut notes).expect("a run");
+    assert_eq!(notes.closed, [Some(Fault::Peer)]);
+    driver.run_pending(&mut notes).expect("a run");
+    assert_eq!(notes.closed.len(), 1);
+}
+
+#[test]
+fn many_bytes_wait_until_a_connection_is_made_and_stay_out_of_one_that_ended() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let mut driver = Driver::new().expect("a driver");
+    let mut notes = Notes::default();
+    let connecting = tcp::connect(address, None).expect("a beginning");
+    let token = driver.connect(connecting).expect("a token");
+    let bytes = numbered(0, 100_000);
+    driver.write(token, bytes.as_slice()).expect("a write");
+    assert!(driver.write_eof(token));
+    assert_eq!(driver.write(token, bytes.as_slice()), Err(NotWritable));
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut received = Vec::new();
+        stream
+            .read_to_end(&mut received)
+            .expect("a read to the end");
+        received
+    });
+    driver.run(&mut notes).expect("a run");
+    assert!(server.join().expect("the server") == bytes);
+    assert_eq!(notes.closed, [None]);
+}
