@@ -165,21 +165,25 @@ def test_curl(zloop_loop, engine, place, files, version, tmp_path):
 
 @needs_openssl
 @pytest.mark.parametrize("version", VERSIONS)
-def test_s_server(zloop_loop, engine, files, version):
+def test_s_server(zloop_loop, engine, place, files, version, tmp_path):
     authority, certificate, _ = files
 
     async def main():
+        # It ends if the path that it is to say is longer than some 30 bytes.
+        where = ["-accept", "127.0.0.1:0"] if place is None else ["-unix", place.name]
         process = await asyncio.create_subprocess_exec(
-            *("openssl", "s_server", "-accept", "127.0.0.1:0", VERSIONS[version][1], "-rev"),
-            *("-naccept", "1"),
+            *("openssl", "s_server", *where, VERSIONS[version][1], "-rev", "-naccept", "1"),
             *("-cert", str(certificate), "-CAfile", str(authority), "-Verify", "1"),
             *("-verify_return_error", "-alpn", "h2"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            cwd=tmp_path,
         )
         while not (line := await process.stdout.readline()).startswith(b"ACCEPT"):
             assert line, "it ended"
-        address = ("127.0.0.1", int(line.rpartition(b":")[2]))
+        address = str(place)
+        if place is None:
+            address = ("127.0.0.1", int(line.rpartition(b":")[2]))
         context = client_context(engine)
         CLIENT.configure_cert(context)
         context.set_alpn_protocols(["h2"])
