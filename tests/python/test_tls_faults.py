@@ -258,6 +258,32 @@ def test_data_after_our_close_is_thrown_away(run, role, engine):
     run(main())
 
 
+def test_a_peer_that_goes_on_writing_after_our_close_is_given_up(run, role, engine, version):
+    """With the error that asyncio has from its first byte on."""
+
+    async def main():
+        def talk(peer):
+            assert peer.receive() == b"", "our close_notify"
+            with pytest.raises(OSError):
+                while True:
+                    peer.sock.sendall(peer.encrypted(bytes(10_000)))
+
+        ours, thread = await meet(role, engine, talk, version=version)
+        ours.transport.close()
+        error = await ours.lost
+        assert isinstance(error, ssl.SSLError)
+        assert error.library == "SSL"
+        assert error.reason == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY"
+        assert error.args[0] == ssl.SSL_ERROR_SSL
+        start = "[SSL: APPLICATION_DATA_AFTER_CLOSE_NOTIFY] application data after close notify"
+        assert str(error).startswith(start)
+        assert ours.data == b""
+        assert ours.told == ["made", "lost"]
+        await thread
+
+    run(main())
+
+
 def test_the_answer_to_our_close_is_the_peers_end(run, role, engine, version):
     async def main():
         def talk(peer):

@@ -12,6 +12,7 @@ use zloop_tls::Ending;
 
 use super::TlsTransport;
 use super::engine::Failure;
+use super::errors;
 use super::lower::Lower;
 use super::transport::Told;
 use crate::event_loop::is_fatal;
@@ -365,11 +366,7 @@ impl Instance<TlsTransport> {
                     None => Ok(()),
                 }
             }
-            Failure::LateData => {
-                let error = py.import("ssl")?.getattr("SSLError")?;
-                let error = error.call1((1, "application data after close notify"))?;
-                self.fatal_error(py, PyErr::from_value(error), FAILED)
-            }
+            Failure::LateData => self.fatal_error(py, errors::late_data(py), FAILED),
             Failure::Transport => Ok(()),
         }
     }
