@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 import subprocess
+import sys
 
 import pytest
-from tls_support import CA, SERVER, client_context, server_context
+from tls_support import CA, LIMIT, SERVER, client_context, server_context
 
 import zloop
 
@@ -61,6 +63,19 @@ def second_certificate(context):
     SERVER.configure_cert(context)
 
 
+def curve(context):
+    context.set_ecdh_curve("prime256v1")
+
+
+def messages(context):
+    context._msg_callback = lambda *_: None
+
+
+def trusted_server(context):
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=SERVER.cert_chain_pems[0].bytes().decode())
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -72,6 +87,9 @@ def second_certificate(context):
         (no_wildcards, "there are flags of host names that rustls does not know"),
         (post_handshake, "post-handshake authentication is allowed"),
         (second_certificate, "more than one certificate was loaded"),
+        (curve, "a curve was set"),
+        (messages, "there is a callback for messages"),
+        (trusted_server, "a certificate is trusted that is no authority's"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -80,6 +98,57 @@ def test_what_rustls_cannot_do_is_left_to_ssl(change, reason):
     assert context.engine.name == "rustls"
     change(context)
     assert context.engine == ("ssl", reason)
+
+
+def test_logged_keys_are_left_to_ssl(tmp_path):
+    context = server()
+    context.keylog_filename = str(tmp_path / "keys")
+    assert context.engine == ("ssl", "keys are logged")
+
+
+@pytest.mark.skipif(not ssl.HAS_PSK if sys.version_info >= (3, 13) else True, reason="no keys")
+def test_shared_keys_are_left_to_ssl():
+    for context, setter in (
+        (client(), "set_psk_client_callback"),
+        (server(), "set_psk_server_callback"),
+    ):
+        getattr(context, setter)(lambda *_: (None, b""))
+        assert context.engine == ("ssl", "pre-shared keys are used")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_context_for_either_side_is_left_to_ssl():
+    context = zloop.SSLContext()
+    assert context.protocol == ssl.PROTOCOL_TLS
+    assert context.engine.name == "ssl"
+    assert context.engine.reason.startswith("the protocol is for either side")
+
+
+@pytest.mark.parametrize("change", [None, ciphers], ids=["rustls", "ssl"])
+def test_the_engine_is_the_one_that_serves(change, zloop_loop):
+    server_side, client_side = server(), client()
+    if change is not None:
+        change(server_side)
+        change(client_side)
+
+    async def main():
+        served = zloop_loop.create_future()
+
+        def answer(_, writer):
+            served.set_result(writer)
+
+        listening = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_side)
+        _, writer = await asyncio.open_connection(
+            *listening.sockets[0].getsockname(), ssl=client_side, server_hostname="localhost"
+        )
+        for side, context in (await served, server_side), (writer, client_side):
+            ssl_object = side.get_extra_info("ssl_object")
+            assert context.engine.name == ("rustls" if change is None else "ssl")
+            assert isinstance(ssl_object, ssl.SSLObject) is (change is not None)
+            side.transport.abort()
+        listening.close()
+
+    zloop_loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
 
 
 def test_an_encrypted_key_is_left_to_ssl(tmp_path):
@@ -151,6 +220,12 @@ def test_a_default_context_asks_for_what_ssls_does(purpose, tmp_path):
     for name in asked:
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.get_ca_certs(True) == theirs.get_ca_certs(True)
+
+
+@pytest.mark.parametrize("make", [ssl.create_default_context, zloop.create_default_context])
+def test_a_default_context_has_a_purpose(make):
+    with pytest.raises(TypeError):
+        make("no purpose")
 
 
 def test_a_folder_of_authorities_is_read(tmp_path):

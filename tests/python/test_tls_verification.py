@@ -23,6 +23,8 @@ from tls_support import (
     server_context,
 )
 
+import zloop
+
 
 def run(loop, coroutine):
     return loop.run_until_complete(asyncio.wait_for(coroutine, LIMIT))
@@ -103,10 +105,25 @@ def test_a_context_that_verifies_nothing_takes_anybody(loop, engine):
     run(loop, main())
 
 
-def test_the_minimum_version_is_kept(loop, engine):
-    server_side, client_side = server_context(), client_context(engine)
-    server_side.maximum_version = ssl.TLSVersion.TLSv1_2
-    client_side.minimum_version = ssl.TLSVersion.TLSv1_3
+@pytest.mark.filterwarnings("ignore:ssl.OP_NO_:DeprecationWarning")
+@pytest.mark.parametrize("role", ["client", "server"])
+@pytest.mark.parametrize("bound", ["minimum", "maximum", "option"])
+def test_no_version_is_spoken_that_is_not_allowed(loop, engine, role, bound):
+    """Ours allows one version, the peer the other."""
+    server_side = server_context(engine if role == "server" else ssl.SSLContext)
+    client_side = client_context(engine if role == "client" else ssl.SSLContext)
+    ours, theirs = (server_side, client_side)[:: 1 if role == "server" else -1]
+    if bound == "minimum":
+        ours.minimum_version = ssl.TLSVersion.TLSv1_3
+        theirs.maximum_version = ssl.TLSVersion.TLSv1_2
+    elif bound == "maximum":
+        ours.maximum_version = ssl.TLSVersion.TLSv1_2
+        theirs.minimum_version = ssl.TLSVersion.TLSv1_3
+    else:
+        ours.options |= ssl.OP_NO_TLSv1_2
+        theirs.options |= ssl.OP_NO_TLSv1_3
+    if engine is zloop.SSLContext:
+        assert ours.engine.name == "rustls"
 
     async def main():
         # asyncio's server tells the client nothing and goes.

@@ -320,14 +320,14 @@ def create_default_context(
     >>> context.check_hostname, context.verify_mode
     (True, <VerifyMode.CERT_REQUIRED: 2>)
     """
+    if not isinstance(purpose, ssl.Purpose):
+        raise TypeError(purpose)
     if purpose == ssl.Purpose.SERVER_AUTH:
         context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.verify_mode = ssl.CERT_REQUIRED
         context.check_hostname = True
-    elif purpose == ssl.Purpose.CLIENT_AUTH:
-        context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     else:
-        raise ValueError(purpose)
+        context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if sys.version_info >= (3, 13):
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
     if cafile or capath or cadata:
