@@ -117,13 +117,21 @@ def from_cargo(output: str) -> Totals:
     return sum((Totals(*map(int, found)) for found in re.findall(pattern, output)), Totals())
 
 
-def pytest_suite(name: str, python: Path, folder: str, *, budget: float) -> Suite:
-    """The tests of a folder, run by the pytest of an environment."""
-    junit = RESULTS / f"{Path(folder).name}.xml"
+def pytest_suite(
+    name: str,
+    python: Path,
+    tests: str,
+    *,
+    budget: float,
+    environment: Mapping[str, str] | None = None,
+) -> Suite:
+    """The tests of a folder or a file, run by the pytest of an environment."""
+    junit = RESULTS / f"{Path(tests).stem}.xml"
     return Suite(
         name,
-        [python, "-m", "pytest", "-q", folder, f"--junit-xml={junit}"],
+        [python, "-m", "pytest", "-q", tests, f"--junit-xml={junit}"],
         budget=budget,
+        environment=environment or {},
         read_totals=from_junit(junit),
     )
 

@@ -68,8 +68,16 @@ def rust() -> list[Suite]:
 
 
 def python() -> list[Suite]:
-    """The Python tests and CPython's own, on one interpreter."""
-    return python_suites.python_suites(python_suites.test_environment())
+    """The Python tests and CPython's own, on one interpreter, and many TLS connections."""
+    tests = python_suites.test_environment()
+    many = pytest_suite(
+        "Memory of 20,000 TLS connections",
+        tests.python,
+        "tests/python/test_tls_memory.py",
+        budget=600,
+        environment={"ZLOOP_TLS_CONNECTIONS": "20000"},
+    )
+    return [*python_suites.python_suites(tests), many]
 
 
 def counts() -> list[Suite]:
