@@ -200,6 +200,7 @@ def test_finished_handles_hold_nothing(zloop_loop, kind, end):
         zloop_loop.call_later(0.002, zloop_loop.stop)
         zloop_loop.run_forever()
     assert [each() for each in watched] == [None, None]
+    assert handle.get_context() is None
     assert handle.cancelled() == (end == "cancel")
 
 

@@ -270,6 +270,26 @@ def test_wrong_files_and_sockets(loop, file, tmp_path, pair):
         loop.run_until_complete(loop.sock_sendfile(left, file))
 
 
+@pytest.mark.parametrize("over", ["socket", "transport"])
+def test_an_offset_needs_a_file_that_seeks(zloop_loop, pair, over):
+    loop, (left, right) = zloop_loop, pair
+
+    class Unseekable:
+        readinto = io.BytesIO(CONTENT).readinto
+
+    async def main():
+        with pytest.raises(AttributeError, match="seek"):
+            if over == "socket":
+                await loop.sock_sendfile(left, Unseekable(), 1)
+            else:
+                async with connection(loop, left) as (transport, _):
+                    await loop.sendfile(transport, Unseekable(), 1)
+        left.close()
+        assert await receive_all(loop, right) == b""
+
+    loop.run_until_complete(main())
+
+
 def test_wrong_transports(loop, file, pair):
     left, _ = pair
 

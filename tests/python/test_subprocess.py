@@ -148,6 +148,13 @@ def test_wrong_arguments(loop, how, options, message):
         run(loop, start(asyncio.SubprocessProtocol, "true", **options))
 
 
+@pytest.mark.parametrize("how", ["exec", "shell"])
+def test_the_buffers_size_is_an_integer(loop, how):
+    start = loop.subprocess_exec if how == "exec" else loop.subprocess_shell
+    with pytest.raises(TypeError, match="bufsize must be an integer"):
+        run(loop, start(asyncio.SubprocessProtocol, "true", bufsize=0.0))
+
+
 def test_a_shell_command_is_a_string(loop):
     with pytest.raises(ValueError, match="cmd must be a string"):
         run(loop, loop.subprocess_shell(asyncio.SubprocessProtocol, ["true"]))

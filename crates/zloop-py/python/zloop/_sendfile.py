@@ -122,7 +122,7 @@ class FileSending(SocketOperations):
         self, sock: socket.socket, file: Any, offset: int, count: int | None
     ) -> int:
         seekable = hasattr(file, "seek")
-        if seekable:
+        if seekable or offset:
             file.seek(offset)
         limit = constants.SENDFILE_FALLBACK_READBUFFER_SIZE
         buffer = memoryview(bytearray(min(count or limit, limit)))
@@ -163,7 +163,7 @@ class FileSending(SocketOperations):
         self, transport: Any, file: Any, offset: int, count: int | None
     ) -> int:
         seekable = hasattr(file, "seek")
-        if seekable:
+        if seekable or offset:
             file.seek(offset)
         buffer = memoryview(bytearray(min(count or _TRANSPORT_BLOCK, _TRANSPORT_BLOCK)))
         sent = 0

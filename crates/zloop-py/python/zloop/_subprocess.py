@@ -248,6 +248,8 @@ def _check_unbuffered(
 ) -> None:
     if bufsize != 0:
         raise ValueError("bufsize must be 0")
+    if not isinstance(bufsize, int):
+        raise TypeError("bufsize must be an integer")
     if text:
         raise ValueError("text must be False")
     if encoding is not None:
