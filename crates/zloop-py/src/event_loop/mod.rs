@@ -70,7 +70,7 @@ pub struct EventLoop {
     /// Set by `call_soon_threadsafe`, so that a wait that is about to begin does not.
     called_from_thread: Arc<AtomicBool>,
     /// Transports whose writes are gathered until the batch of callbacks was run.
-    unsent: RefCell<Vec<Instance<StreamTransport>>>,
+    unsent: RefCell<VecDeque<Instance<StreamTransport>>>,
     /// What batches of datagrams are received into; away while one is handed on.
     datagram_batch: RefCell<Option<Box<ReceiveBatch>>>,
     /// What reads are made into, shared by all transports.
@@ -103,7 +103,7 @@ impl EventLoop {
             clock: MonotonicClock,
             pacer: RefCell::new(Pacer::default()),
             called_from_thread: Arc::new(AtomicBool::new(false)),
-            unsent: RefCell::new(Vec::new()),
+            unsent: RefCell::new(VecDeque::new()),
             datagram_batch: RefCell::new(None),
             read_buffer: RefCell::new(ReadBuffer::new(STREAM_READ_SIZE)),
             in_callback: Cell::new(false),
@@ -155,7 +155,7 @@ impl EventLoop {
     /// Has `transport` send what it gathered once the batch of callbacks was run.
     #[inline]
     pub fn push_unsent(&self, transport: Instance<StreamTransport>) {
-        self.unsent.borrow_mut().push(transport);
+        self.unsent.borrow_mut().push_back(transport);
     }
 
     /// Takes a cancelled timer out.

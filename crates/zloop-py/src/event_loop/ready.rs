@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use zloop_core::{Readiness, Token};
 
 use super::{EventLoop, Source};
-use crate::handles::{Handle, TimerHandle};
+use crate::handles::{Handle, Scheduled, TimerHandle};
 use crate::imports::imports;
 use crate::raw::class::{Class, Visit};
 use crate::raw::object::{Instance, Object};
@@ -45,52 +45,28 @@ impl Ready {
     pub fn run(&self, event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         match self {
             Self::Handle(handle) => {
-                if handle.scheduled().is_cancelled() {
-                    return Ok(());
-                }
-                match handle.scheduled().run_once(py, &event_loop.contexts) {
-                    Ok(()) => Ok(()),
-                    Err(error) => {
-                        let reported = event_loop.report(py, handle.as_object(), error);
-                        handle.scheduled().release();
-                        reported
-                    }
-                }
+                event_loop.run_once(py, handle.scheduled(), handle.as_object(), |scheduled| {
+                    scheduled.run_once(py, &event_loop.contexts)
+                })
             }
             Self::ThreadsafeHandle(handle) => {
-                if handle.scheduled().is_cancelled() {
-                    return Ok(());
-                }
-                match handle.run_seen_by_threads(py, &event_loop.contexts) {
-                    Ok(()) => Ok(()),
-                    Err(error) => {
-                        let reported = event_loop.report(py, handle.as_object(), error);
-                        handle.scheduled().release();
-                        reported
-                    }
-                }
+                event_loop.run_once(py, handle.scheduled(), handle.as_object(), |_| {
+                    handle.run_seen_by_threads(py, &event_loop.contexts)
+                })
+            }
+            Self::Timer(handle) => {
+                event_loop.run_once(py, handle.scheduled(), handle.as_object(), |scheduled| {
+                    scheduled.run_once(py, &event_loop.contexts)
+                })
             }
             Self::Watcher(handle) => {
                 if handle.scheduled().is_cancelled() {
                     return Ok(());
                 }
-                match handle.scheduled().run_again(py, &event_loop.contexts) {
-                    Ok(()) => Ok(()),
-                    Err(error) => event_loop.report(py, handle.as_object(), error),
-                }
-            }
-            Self::Timer(handle) => {
-                if handle.scheduled().is_cancelled() {
-                    return Ok(());
-                }
-                match handle.scheduled().run_once(py, &event_loop.contexts) {
-                    Ok(()) => Ok(()),
-                    Err(error) => {
-                        let reported = event_loop.report(py, handle.as_object(), error);
-                        handle.scheduled().release();
-                        reported
-                    }
-                }
+                handle
+                    .scheduled()
+                    .run_again(py, &event_loop.contexts)
+                    .or_else(|error| event_loop.report(py, handle.as_object(), error))
             }
             Self::Event(token, readiness) => {
                 // A stale token: the descriptor was closed by something that ran before.
@@ -160,6 +136,28 @@ impl Ready {
 }
 
 impl Instance<EventLoop> {
+    /// Runs what is run no second time, unless it was cancelled.
+    #[inline(always)]
+    fn run_once(
+        &self,
+        py: Python<'_>,
+        scheduled: &Scheduled,
+        handle: &Object,
+        run: impl FnOnce(&Scheduled) -> PyResult<()>,
+    ) -> PyResult<()> {
+        if scheduled.is_cancelled() {
+            return Ok(());
+        }
+        match run(scheduled) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let reported = self.report(py, handle, error);
+                scheduled.release();
+                reported
+            }
+        }
+    }
+
     /// Reports what a callback raised.
     ///
     /// # Errors

@@ -215,18 +215,9 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
 pub(super) fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
     let mut result = Ok(());
     loop {
-        let mut unsent = event_loop.unsent.take();
-        if unsent.is_empty() {
+        let Some(transport) = event_loop.unsent.borrow_mut().pop_front() else {
             return result;
-        }
-        for transport in unsent.drain(..) {
-            result = result.and(transport.send_gathered(py));
-        }
-        // The room is kept, unless what was sent led to more.
-        let mut place = event_loop.unsent.borrow_mut();
-        if place.is_empty() {
-            *place = unsent;
-            return result;
-        }
+        };
+        result = result.and(transport.send_gathered(py));
     }
 }
