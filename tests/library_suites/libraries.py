@@ -1,4 +1,7 @@
-"""The libraries whose sources carry their tests, and how those are run."""
+"""The libraries whose source distributions carry their tests, and how those are run.
+
+That of websockets carries none, so tests/ecosystem alone is about it.
+"""
 
 from __future__ import annotations
 

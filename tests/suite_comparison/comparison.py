@@ -50,7 +50,11 @@ class Comparison:
         new = [difference for difference in found if difference.test not in known]
         if 0 < len(new) <= MOST_RERUN:
             new = self._confirmed(new, on_chosen)
-        wrong = [*map(str, new), *unexpected(self.expected, known, on_chosen)]
+        whole_files = self.tests.are_whole_files
+        wrong = [
+            *map(str, new),
+            *unexpected(self.expected, known, on_chosen, whole_files=whole_files),
+        ]
         unproved = [name for name, outcome in proof.outcomes.items() if outcome not in GOOD]
         wrong += [f"{name}: failed" for name in unproved]
         details = {**on_chosen.details, **proof.details}

@@ -23,16 +23,28 @@ class Expectation:
 
 
 def read(path: Path) -> list[Expectation]:
-    """What a file lists, in tables [[difference]] with a test and a reason."""
+    """What a file lists, in tables [[difference]] with a test and a reason; ValueError without one."""
     with path.open("rb") as file:
         tables = tomllib.load(file).get("difference", [])
+    for table in tables:
+        if not table["reason"].strip():
+            raise ValueError(f"{table['test']} is listed without a reason")
     return [Expectation(table["test"], table["reason"]) for table in tables]
 
 
-def unexpected(expected: Iterable[Expectation], differing: set[str], ran: Run) -> list[str]:
-    """The tests that are listed, were run, and do not differ."""
-    return [
-        f"{each.test}: is listed as a difference, and there is none"
-        for each in expected
-        if any(map(each.matches, ran.outcomes)) and not any(map(each.matches, differing))
-    ]
+def unexpected(
+    expected: Iterable[Expectation], differing: set[str], ran: Run, *, whole_files: bool = True
+) -> list[str]:
+    """The tests that are listed, and were run without a difference, or that their file does not have.
+
+    Whether a file has a test can be told only of one that was run as a whole.
+    """
+    files = {name.partition("::")[0] for name in ran.outcomes} if whole_files else set()
+    told = []
+    for each in expected:
+        if any(map(each.matches, ran.outcomes)):
+            if not any(map(each.matches, differing)):
+                told.append(f"{each.test}: is listed as a difference, and there is none")
+        elif each.test.partition("::")[0] in files:
+            told.append(f"{each.test}: is listed as a difference, and there is no such test")
+    return told

@@ -62,6 +62,11 @@ class Tests:
     # Whether asyncio.run() makes the chosen loop too.
     runner: bool = False
 
+    @property
+    def are_whole_files(self) -> bool:
+        """Whether no single tests were chosen."""
+        return not any("::" in name for name in self.names)
+
     def only(self, names: Sequence[str]) -> Tests:
         """The same with some of the tests, by their node ids."""
         return replace(self, names=names)
