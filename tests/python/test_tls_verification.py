@@ -79,6 +79,47 @@ def test_a_clients_certificate_does_not_make_a_server(loop, engine):
     run(loop, main())
 
 
+NAMES = [
+    *("localhost", "LOCALHOST", "localhost.", ".localhost", "localhost:443", "local host", "a..b"),
+    *("127.0.0.1", "127.0.0.1.", "127.1", "2130706433", "::1", "[::1]", "fe80::1%lo"),
+    *("::ffff:127.0.0.1", "localhost\0", "x" * 64 + ".example", ".".join(["abc"] * 80)),
+    *("any.wild.example", "two.any.wild.example", "wild.example", "*.wild.example"),
+    *("under_score.wild.example", "-dash.wild.example", "dash-.wild.example", "1.wild.example"),
+    *("b\u00fccher.example", "B\u00dcCHER.example", "b\u00fccher.wild.example", "\u00fc..example"),
+]
+MANY_NAMES = CA.issue_cert("localhost", "127.0.0.1", "::1", "*.wild.example", "b\u00fccher.example")
+
+
+@pytest.mark.parametrize("is_checked", [True, False], ids=["checked", "unchecked"])
+def test_names_of_servers_are_judged_as_by_ssl(zloop_loop, is_checked):
+    def client_side(engine):
+        made = client_context(engine)
+        made.check_hostname = is_checked
+        return made
+
+    async def verdict(server_side, context, name):
+        try:
+            protocol = await connect(server_side, context, name)
+        except Exception as error:
+            return type(error), getattr(error, "verify_message", str(error))
+        protocol.transport.abort()
+        await protocol.lost
+        return protocol.transport.get_extra_info("ssl_object").server_hostname
+
+    async def main():
+        server_side = server_context(cert=MANY_NAMES)
+        verdicts = {
+            kind: {name: await verdict(server_side, client_side(kind), name) for name in NAMES}
+            for kind in ENGINES.values()
+        }
+        assert verdicts[zloop.SSLContext] == verdicts[ssl.SSLContext]
+        judged = verdicts[ssl.SSLContext]
+        assert judged["localhost"] == "localhost"
+        assert is_checked is (judged["localhost."] != "localhost.")
+
+    run(zloop_loop, main())
+
+
 def test_an_address_is_checked_as_an_address(loop, engine):
     async def main():
         protocol = await connect(server_context(), client_context(engine), "127.0.0.1")

@@ -16,6 +16,7 @@ from asyncio.streams import StreamReaderProtocol
 from collections.abc import Callable
 from typing import Any, cast
 
+from . import _server_names as names
 from . import _zloop
 from ._base import LoopBase
 from ._ssl_context import SSLContext
@@ -167,10 +168,10 @@ class TlsConnections(LoopBase):
         context = sslcontext or _default_context(server_side, server_hostname)
         name = None if server_side else server_hostname or None
         rustls = None
-        if isinstance(context, SSLContext):
+        if isinstance(context, SSLContext) and not names.is_for_openssl_only(name):
             rustls = context._rustls_for(server_side)
             if rustls is not None:
-                name = _checked_name(context, name)
+                name = names.as_sent(context, name)
         return self._make_tls_transport(
             protocol,
             context,
@@ -193,17 +194,6 @@ def _as_protocol(tls: Any) -> asyncio.BaseProtocol:
 def _check_timeout(name: str, seconds: float) -> None:
     if seconds <= 0:
         raise ValueError(f"{name} should be a positive number, got {seconds}")
-
-
-def _checked_name(context: ssl.SSLContext, name: str | None) -> str | None:
-    """Return a server's name as it is sent, refused as Python's `ssl` refuses it."""
-    if name is None:
-        if context.check_hostname:
-            raise ValueError("check_hostname requires server_hostname")
-        return None
-    if name.startswith("."):
-        raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
-    return name if name.isascii() else name.encode("idna").decode("ascii")
 
 
 def _default_context(server_side: bool, server_hostname: str | None) -> ssl.SSLContext:
