@@ -141,7 +141,9 @@ impl Instance<StreamTransport> {
         let Some(protocol) = self.protocol.borrow().clone() else {
             return Ok(());
         };
-        let start_context = self.contexts.borrow().start.clone();
+        let Some(start_context) = self.contexts.borrow_mut().start.take() else {
+            return Ok(());
+        };
         let made = context::run(py, &start_context, || {
             protocol.tell(py, "connection_made", self.as_object())
         });

@@ -85,7 +85,8 @@ pub enum Peer {
 
 /// The contexts in which the protocol is called.
 pub struct Contexts {
-    pub(super) start: Object,
+    /// For `connection_made`; gone once it was called.
+    pub(super) start: Option<Object>,
     pub(super) read: Object,
     pub(super) lost: Option<Object>,
     pub(super) write: Option<Object>,
@@ -128,13 +129,13 @@ impl StreamTransport {
         let fd = parts.descriptor.as_raw_fd();
         let contexts = match &parts.context {
             Some(context) => Contexts {
-                start: context.clone(),
+                start: Some(context.clone()),
                 read: context.clone(),
                 lost: None,
                 write: None,
             },
             None => Contexts {
-                start: context::copy_current(py)?,
+                start: Some(context::copy_current(py)?),
                 read: context::copy_current(py)?,
                 lost: None,
                 write: None,
@@ -290,7 +291,7 @@ impl Class for StreamTransport {
             visit.object(object);
         }
         if let Ok(contexts) = self.contexts.try_borrow() {
-            visit.object(&contexts.start);
+            visit.optional(contexts.start.as_ref());
             visit.object(&contexts.read);
             visit.optional(contexts.lost.as_ref());
             visit.optional(contexts.write.as_ref());
