@@ -143,15 +143,6 @@ def test_extra_info_is_the_same_by_either_engine(loop, server_engine, client_eng
     run(loop, main())
 
 
-def test_decoded_certificates_are_those_of_the_ssl_module(tmp_path):
-    decode = ssl._ssl._test_decode_cert
-    for number, cert in enumerate([SERVER, CLIENT]):
-        path = tmp_path / f"{number}.pem"
-        cert.cert_chain_pems[0].write_to_path(path)
-        der = ssl.PEM_cert_to_DER_cert(path.read_text())
-        assert zloop._zloop.decode_certificate(der) == decode(str(path))
-
-
 def test_a_buffered_protocol_is_read_into(loop, server_engine, client_engine):
     class Buffered(Recorder, asyncio.BufferedProtocol):
         def get_buffer(self, sizehint):

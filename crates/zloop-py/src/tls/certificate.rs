@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use x509_parser::asn1_rs::Tag;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::oid_registry::{
     OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS, OID_PKIX_ACCESS_DESCRIPTOR_OCSP,
@@ -88,15 +89,33 @@ fn name<'py>(py: Python<'py>, name: &X509Name<'_>) -> PyResult<Bound<'py, PyTupl
             let kind = attribute_name(&identifier)
                 .unwrap_or(&identifier)
                 .to_owned();
-            let value = match attribute.as_str() {
-                Ok(text) => text.to_owned(),
-                Err(_) => String::from_utf8_lossy(attribute.attr_value().data).into_owned(),
-            };
-            pairs.push((kind, value));
+            let value = attribute.attr_value();
+            pairs.push((kind, text(value.tag(), value.data)));
         }
         parts.push(PyTuple::new(py, pairs)?);
     }
     PyTuple::new(py, parts)
+}
+
+/// The text of an ASN.1 string, each kind of which has its own characters.
+fn text(tag: Tag, bytes: &[u8]) -> String {
+    match tag {
+        Tag::Utf8String => String::from_utf8_lossy(bytes).into_owned(),
+        Tag::BmpString => {
+            let units = bytes
+                .chunks_exact(2)
+                .map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+            char::decode_utf16(units)
+                .map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        }
+        Tag::UniversalString => bytes
+            .chunks_exact(4)
+            .map(|unit| u32::from_be_bytes([unit[0], unit[1], unit[2], unit[3]]))
+            .map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect(),
+        _ => bytes.iter().copied().map(char::from).collect(),
+    }
 }
 
 /// OpenSSL's long name of an attribute.
@@ -116,11 +135,19 @@ fn attribute_name(identifier: &str) -> Option<&'static str> {
         "2.5.4.15" => "businessCategory",
         "2.5.4.17" => "postalCode",
         "2.5.4.42" => "givenName",
+        "2.5.4.43" => "initials",
+        "2.5.4.44" => "generationQualifier",
+        "2.5.4.45" => "x500UniqueIdentifier",
         "2.5.4.46" => "dnQualifier",
+        "2.5.4.65" => "pseudonym",
         "2.5.4.97" => "organizationIdentifier",
         "0.9.2342.19200300.100.1.1" => "userId",
         "0.9.2342.19200300.100.1.25" => "domainComponent",
+        "1.2.643.3.131.1.1" => "INN",
+        "1.2.643.100.1" => "OGRN",
+        "1.2.643.100.3" => "SNILS",
         "1.2.840.113549.1.9.1" => "emailAddress",
+        "1.2.840.113549.1.9.2" => "unstructuredName",
         "1.3.6.1.4.1.311.60.2.1.1" => "jurisdictionLocalityName",
         "1.3.6.1.4.1.311.60.2.1.2" => "jurisdictionStateOrProvinceName",
         "1.3.6.1.4.1.311.60.2.1.3" => "jurisdictionCountryName",
@@ -138,7 +165,11 @@ fn alternative_name<'py>(
         GeneralName::RFC822Name(text) => pair("email", (*text).to_owned()),
         GeneralName::URI(text) => pair("URI", (*text).to_owned()),
         GeneralName::IPAddress(bytes) => pair("IP Address", address(bytes)),
-        GeneralName::RegisteredID(identifier) => pair("Registered ID", identifier.to_id_string()),
+        GeneralName::RegisteredID(identifier) => {
+            let identifier = identifier.to_id_string();
+            let known = attribute_name(&identifier).unwrap_or(&identifier);
+            pair("Registered ID", known.to_owned())
+        }
         GeneralName::DirectoryName(directory) => Ok(("DirName", name(py, directory)?)
             .into_pyobject(py)?
             .into_any()),
