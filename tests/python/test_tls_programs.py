@@ -202,6 +202,37 @@ def test_s_server(zloop_loop, engine, place, files, version, tmp_path):
     run(zloop_loop, main())
 
 
+@needs_openssl
+@pytest.mark.parametrize("command", [b"K\n", b"k\n"], ids=["and ours", "its own"])
+def test_a_program_changes_keys(zloop_loop, engine, files, command):
+    """`s_client` takes the lines K and k for commands, each of which it answers by a word."""
+
+    async def main():
+        server, address = await serve(None, Echo, server_context(engine))
+        process = await asyncio.create_subprocess_exec(
+            *("openssl", "s_client", "-connect", f"127.0.0.1:{address[1]}", "-tls1_3"),
+            *("-CAfile", str(files[0])),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        for said, answer in (
+            (b"1", b"1"),
+            (command, b"KEYUPDATE"),
+            (b"2", b"2"),
+            (command, b"KEYUPDATE"),
+        ):
+            process.stdin.write(said.strip() + b"\n")
+            while (line := await process.stdout.readline()).strip() != answer:
+                assert line, "it ended"
+        process.stdin.write(b"Q\n")
+        await process.communicate()
+        assert process.returncode == 0
+        server.close()
+
+    run(zloop_loop, main())
+
+
 def test_httpx(loop, engine, place):
     httpx = pytest.importorskip("httpx")
 
