@@ -43,6 +43,7 @@ CHOSEN_CLASSES = {
     "test_server": ("SelectorStartServerTests", "TestServer2", "UnixServerCleanupTests"),
     "test_sock_lowlevel": ("EPollEventLoopTests",),
     "test_subprocess": ("SubprocessPidfdWatcherTests",),
+    "test_unix_events": ("TestFork", "TestFunctional"),
 }
 
 # Loops that only Windows has.
