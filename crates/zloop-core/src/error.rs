@@ -107,6 +107,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no timerfd, and so no poller")]
     fn a_descriptor_that_is_not_open_is_the_callers_fault() {
         let mut reactor = crate::Reactor::new().expect("a reactor");
         // Far above what the system lets a process have.

@@ -115,6 +115,7 @@ mod tests {
     use crate::{Events, Reactor};
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no timerfd, and so no poller")]
     fn swapping_keeps_what_the_other_had() {
         let reactor = Reactor::<()>::new().expect("a reactor");
         let inbox = Inbox::new(reactor.waker());
@@ -130,6 +131,7 @@ mod tests {
 
     /// Each wait could last a minute, so a single lost wake-up shows.
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no timerfd, and so no poller")]
     fn no_push_is_slept_on() {
         const THREADS: usize = 4;
         const PUSHES: usize = 5_000;

@@ -116,3 +116,96 @@ impl<D> fmt::Debug for DatagramQueue<D> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Operation {
+        Push(usize),
+        Pop,
+        TakeAll,
+        SetLimits(WriteLimits),
+    }
+
+    fn operation() -> impl Strategy<Value = Operation> {
+        let limits = (0..200_usize, 0..250_usize);
+        prop_oneof![
+            8 => (0..60_usize).prop_map(Operation::Push),
+            7 => Just(Operation::Pop),
+            1 => Just(Operation::TakeAll),
+            1 => limits.prop_map(|(high, low)| Operation::SetLimits(WriteLimits { high, low })),
+        ]
+    }
+
+    /// What should be in the queue, and what its producer was told last.
+    #[derive(Default)]
+    struct Model {
+        datagrams: Vec<(u32, usize)>,
+        is_paused: bool,
+    }
+
+    impl Model {
+        fn buffered(&self) -> usize {
+            self.datagrams.iter().map(|(_, size)| size).sum()
+        }
+
+        fn numbers(&self) -> impl Iterator<Item = &u32> {
+            self.datagrams.iter().map(|(number, _)| number)
+        }
+
+        fn flow(&mut self, limits: WriteLimits) -> Option<FlowEvent> {
+            let buffered = self.buffered();
+            if !self.is_paused && buffered > limits.high {
+                self.is_paused = true;
+                Some(FlowEvent::PauseWriting)
+            } else if self.is_paused && buffered <= limits.low {
+                self.is_paused = false;
+                Some(FlowEvent::ResumeWriting)
+            } else {
+                None
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_keeps_order_counts_and_tells_each_crossing_once(
+            operations in prop::collection::vec(operation(), 0..100),
+        ) {
+            let mut queue = DatagramQueue::new();
+            let mut model = Model::default();
+            for (number, operation) in (0_u32..).zip(operations) {
+                match operation {
+                    Operation::Push(size) => {
+                        queue.push(number, size);
+                        model.datagrams.push((number, size));
+                    }
+                    Operation::Pop => {
+                        let expected =
+                            (!model.datagrams.is_empty()).then(|| model.datagrams.remove(0).0);
+                        prop_assert_eq!(queue.pop(), expected);
+                    }
+                    Operation::TakeAll => {
+                        prop_assert!(queue.take_all().eq(model.numbers().copied()));
+                        model = Model::default();
+                    }
+                    Operation::SetLimits(limits) => {
+                        queue.set_write_limits(limits);
+                        prop_assert_eq!(queue.write_limits().high, limits.high);
+                        prop_assert_eq!(queue.write_limits().low, limits.low.min(limits.high));
+                    }
+                }
+                prop_assert_eq!(queue.len(), model.datagrams.len());
+                prop_assert_eq!(queue.is_empty(), model.datagrams.is_empty());
+                prop_assert_eq!(queue.buffered(), model.buffered());
+                prop_assert!(queue.iter().eq(model.numbers()));
+                prop_assert_eq!(queue.flow(), model.flow(queue.write_limits()));
+                prop_assert_eq!(queue.flow(), None);
+            }
+        }
+    }
+}

@@ -24,8 +24,9 @@
 //!                +-----------------------abort()----------------------------------------+
 //! ```
 //!
-//! `write` only puts a chunk into the [`WriteBuffer`]; `flush` sends. When the system takes less
-//! than it was given, the stream is *blocked*, and [`Stream::interest`] asks for
+//! `write` only puts a chunk into the [`WriteBuffer`]; `flush` sends. `write_now` sends many bytes from
+//! where they are, if nothing waits, and keeps only the rest. When the system takes less than it was
+//! given, the stream is *blocked*, and [`Stream::interest`] asks for
 //! [`Interest::WRITABLE`](zloop_core::Interest::WRITABLE) until a later `flush` gets through.
 //! [`Stream::flow`] says, each time once, when a producer should pause and when it may go on.
 //!

@@ -196,6 +196,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no timerfd, and so no poller")]
     fn the_millisecond_wait_sees_what_the_nanosecond_wait_sees() {
         let poller = Arc::new(Poller::new().expect("a poller"));
         let notifier = Notifier::new(&poller).expect("an eventfd");
@@ -209,6 +210,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no timerfd, and so no poller")]
     fn a_notification_is_one_event_without_a_read() {
         let poller = Arc::new(Poller::new().expect("a poller"));
         let notifier = Notifier::new(&poller).expect("an eventfd");
@@ -242,6 +244,7 @@ mod tests {
     extern "C" fn ignore(_signal: libc::c_int) {}
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no timerfd, and so no poller")]
     fn an_interruption_is_reported() {
         use std::sync::atomic::AtomicBool;
         use std::{mem, ptr, thread};

@@ -90,6 +90,8 @@ impl<C: AsRef<[u8]>> Backlog<C> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(backlog: &Backlog<&str>, limit: usize) -> String {
@@ -129,5 +131,65 @@ mod tests {
         let mut backlog = Backlog::new();
         backlog.push("one");
         backlog.advance(4);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Operation {
+        Push(Vec<u8>),
+        Advance(prop::sample::Index),
+        Clear,
+    }
+
+    fn operation() -> impl Strategy<Value = Operation> {
+        prop_oneof![
+            6 => prop::collection::vec(any::<u8>(), 0..20).prop_map(Operation::Push),
+            5 => any::<prop::sample::Index>().prop_map(Operation::Advance),
+            1 => Just(Operation::Clear),
+        ]
+    }
+
+    fn gathered(backlog: &Backlog<Vec<u8>>, parts: usize, limit: usize) -> Vec<u8> {
+        let mut parts = vec![IoSlice::new(&[]); parts];
+        let count = backlog.gather(&mut parts, limit);
+        assert!(
+            parts[..count].iter().all(|part| !part.is_empty()),
+            "no part is empty"
+        );
+        parts[..count]
+            .iter()
+            .flat_map(|part| part.iter().copied())
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn it_behaves_as_bytes_in_a_row(
+            operations in prop::collection::vec((operation(), 0..40_usize), 0..80),
+        ) {
+            let mut backlog = Backlog::new();
+            let mut model: Vec<u8> = Vec::new();
+            for (operation, limit) in operations {
+                match operation {
+                    Operation::Push(chunk) => {
+                        model.extend(&chunk);
+                        backlog.push(chunk);
+                    }
+                    Operation::Advance(index) => {
+                        let count = index.index(model.len() + 1);
+                        model.drain(..count);
+                        backlog.advance(count);
+                    }
+                    Operation::Clear => {
+                        model.clear();
+                        backlog.clear();
+                    }
+                }
+                prop_assert_eq!(backlog.len(), model.len());
+                prop_assert_eq!(backlog.is_empty(), model.is_empty());
+                let within = &model[..limit.min(model.len())];
+                prop_assert_eq!(&gathered(&backlog, model.len(), limit), within);
+                prop_assert!(within.starts_with(&gathered(&backlog, 2, limit)));
+            }
+        }
     }
 }

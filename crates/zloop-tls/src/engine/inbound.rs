@@ -11,8 +11,8 @@ const HEAD: usize = 64;
 /// A buffer that is filled at one end and used up at the other, and that grows with the size of
 /// what arrives.
 ///
-/// Invariant: `HEAD <= start <= end`, and `end <= bytes.len()` once there is room; what lies between `start` and `end` arrived and was
-/// not used yet.
+/// Invariant: `HEAD <= start <= end`, and `end <= bytes.len()` once there is room; what lies between
+/// `start` and `end` arrived and was not used yet.
 #[derive(Debug)]
 pub(super) struct Inbound {
     bytes: Vec<u8>,
@@ -98,6 +98,8 @@ impl Inbound {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -144,6 +146,63 @@ mod tests {
         for _ in 0..20 {
             inbound.push(&[7; 1]);
             assert!(inbound.room().len() >= LEAST);
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Operation {
+        /// So much of the room is filled, in 256th parts.
+        Receive(usize),
+        Push(usize),
+        /// So much is used up, in 256th parts; sometimes what is not there, too.
+        Discard(usize),
+    }
+
+    fn operation() -> impl Strategy<Value = Operation> {
+        prop_oneof![
+            3 => (0..=256_usize).prop_map(Operation::Receive),
+            2 => (0..20_000_usize).prop_map(Operation::Push),
+            5 => (0..300_usize).prop_map(Operation::Discard),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_behaves_as_bytes_in_a_row(operations in prop::collection::vec(operation(), 0..40)) {
+            let mut inbound = Inbound::new();
+            let mut model: Vec<u8> = Vec::new();
+            let mut numbers = (0..251_u8).cycle();
+            for operation in operations {
+                match operation {
+                    Operation::Receive(part) => {
+                        let room = inbound.room();
+                        let count = room.len() * part / 256;
+                        let bytes: Vec<u8> = numbers.by_ref().take(count).collect();
+                        room[..count].copy_from_slice(&bytes);
+                        inbound.fill(count);
+                        model.extend(bytes);
+                    }
+                    Operation::Push(count) => {
+                        let bytes: Vec<u8> = numbers.by_ref().take(count).collect();
+                        inbound.push(&bytes);
+                        model.extend(bytes);
+                    }
+                    Operation::Discard(part) => {
+                        let count = model.len() * part / 256;
+                        inbound.discard(count);
+                        model.drain(..count.min(model.len()));
+                        if model.is_empty() {
+                            let held = inbound.bytes.capacity();
+                            prop_assert!(held <= HEAD + MOST, "{} bytes are held", held);
+                        }
+                    }
+                }
+                prop_assert_eq!(inbound.len(), model.len());
+                prop_assert!(inbound.unused() == model);
+                let room = inbound.room().len();
+                prop_assert!(room >= LEAST, "a room of {room}");
+                prop_assert!(inbound.unused() == model, "offering room changes nothing");
+            }
         }
     }
 }
