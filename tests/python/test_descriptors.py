@@ -127,6 +127,23 @@ def test_closed_loop_finds_no_closed_socket(loop):
     assert not loop.remove_reader(ours)
 
 
+@pytest.mark.parametrize("method", ["add_reader", "add_writer"])
+def test_arguments_by_name(loop, pair, method):
+    sock, _ = pair
+    with pytest.raises(TypeError):
+        getattr(loop, method)(sock, fd=sock, callback=print)
+    with pytest.raises(TypeError):
+        getattr(loop, method)(sock, callbacks=print)
+    called = []
+    watch = {"add_reader": loop.add_reader, "add_writer": loop.add_writer}[method]
+    watch(callback=lambda *arguments: called.append(arguments), fd=sock)
+    watch(sock, callback=lambda *arguments: called.append(arguments) or loop.stop())
+    sock.shutdown(socket.SHUT_RDWR)
+    loop.run_forever()
+    assert called == [()]
+    assert getattr(loop, method.replace("add", "remove"))(fd=sock)
+
+
 def test_both_directions_of_one_descriptor(loop, pair):
     ours, theirs = pair
     order = []

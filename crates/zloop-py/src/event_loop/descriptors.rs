@@ -118,12 +118,12 @@ impl Source {
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder
-        .method(c"add_reader", add_reader, c"add_reader($self, fd, callback, /, *args)\n--\n\nCall `callback(*args)` whenever `fd` is readable.")
-        .method(c"add_writer", add_writer, c"add_writer($self, fd, callback, /, *args)\n--\n\nCall `callback(*args)` whenever `fd` is writable.")
+        .method(c"add_reader", add_reader, c"add_reader($self, fd, callback, *args)\n--\n\nCall `callback(*args)` whenever `fd` is readable.")
+        .method(c"add_writer", add_writer, c"add_writer($self, fd, callback, *args)\n--\n\nCall `callback(*args)` whenever `fd` is writable.")
         .method(c"remove_reader", remove_reader, c"remove_reader($self, fd)\n--\n\nStop watching `fd` for reading; say whether it was watched.")
         .method(c"remove_writer", remove_writer, c"remove_writer($self, fd)\n--\n\nStop watching `fd` for writing; say whether it was watched.")
-        .method(c"_add_reader", add_reader_unchecked, c"_add_reader($self, fd, callback, /, *args)\n--\n\nadd_reader() for the loop's own use.")
-        .method(c"_add_writer", add_writer_unchecked, c"_add_writer($self, fd, callback, /, *args)\n--\n\nadd_writer() for the loop's own use.")
+        .method(c"_add_reader", add_reader_unchecked, c"_add_reader($self, fd, callback, *args)\n--\n\nadd_reader() for the loop's own use.")
+        .method(c"_add_writer", add_writer_unchecked, c"_add_writer($self, fd, callback, *args)\n--\n\nadd_writer() for the loop's own use.")
         .method(c"_remove_reader", remove_reader_unchecked, c"_remove_reader($self, fd)\n--\n\nremove_reader() for the loop's own use.")
         .method(c"_remove_writer", remove_writer_unchecked, c"_remove_writer($self, fd)\n--\n\nremove_writer() for the loop's own use.")
         .method(c"_ensure_fd_no_transport", ensure_no_transport, c"_ensure_fd_no_transport($self, fd)\n--\n\nRaise RuntimeError if a transport uses `fd`.")
@@ -230,16 +230,16 @@ impl EventLoop {
             Side::Reader => "add_reader",
             Side::Writer => "add_writer",
         };
-        let (Some(fd), Some(callback)) = (arguments.get(py, 0), arguments.get(py, 1)) else {
+        let [fd, callback] = if arguments.has_names() {
+            arguments.bind(py, method, ["fd", "callback"], 2)?
+        } else {
+            [arguments.get(py, 0), arguments.get(py, 1)]
+        };
+        let (Some(fd), Some(callback)) = (fd, callback) else {
             return Err(PyTypeError::new_err(format!(
                 "{method}() takes a file descriptor and a callback"
             )));
         };
-        if arguments.has_names() {
-            return Err(PyTypeError::new_err(format!(
-                "{method}() takes no keyword arguments"
-            )));
-        }
         let object = (!fd.is_instance_of::<PyInt>()).then(|| Object::from(fd.to_owned()));
         let fd = descriptor(&fd)?;
         self.check_open()?;
