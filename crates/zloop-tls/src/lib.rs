@@ -47,6 +47,17 @@
 //! [`SettingsError`]. The names that [`RustlsError::reason`] and [`VerifyError`] give are OpenSSL's, since
 //! those are what logs and people know.
 //!
+//! # Debug builds
+//!
+//! rustls 0.23 asserts that no alert follows another, and counts close_notify as one: a broken record
+//! that comes after ours panics where debug assertions are on, and is answered where they are off.
+//! Programs whose debug builds talk to strangers turn them off for rustls, in `Cargo.toml`:
+//!
+//! ```toml
+//! [profile.dev.package.rustls]
+//! debug-assertions = false
+//! ```
+//!
 //! # Example
 //!
 //! A client and a server in one thread, with nothing but memory between them. Over sockets,
