@@ -33,8 +33,9 @@ def test_limits(loop):
         transport.set_write_buffer_limits(high=0)
         assert transport.get_write_buffer_limits() == (0, 0)
         transport.set_write_buffer_limits(high=sys.maxsize)
-        for high, low in ((1, 2), (-1, None), (5, -1)):
-            with pytest.raises(ValueError, match=r"must be >= low \(.*\) must be >= 0$"):
+        for high, low, told_low in ((1, 2, 2), (-1, None, -1), (-5, None, -2), (5, -1, -1)):
+            message = rf"^high \({high}\) must be >= low \({told_low}\) must be >= 0$"
+            with pytest.raises(ValueError, match=message):
                 transport.set_write_buffer_limits(high=high, low=low)
         await finished(transport, protocol, peer)
 

@@ -33,7 +33,7 @@ pub fn limits_with_default(
     };
     let (high, low) = (number(high)?, number(low)?);
     let high = high.unwrap_or_else(|| low.map_or(default, |low| low.saturating_mul(4)));
-    let low = low.unwrap_or(high / 4);
+    let low = low.unwrap_or(high.div_euclid(4));
     if !(high >= low && low >= 0) {
         return Err(PyValueError::new_err(format!(
             "high ({high}) must be >= low ({low}) must be >= 0"
