@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workspace import CACHE, announce, digest_of, run
+from workspace import CACHE, alone, announce, digest_of, run
 
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 
@@ -48,9 +48,10 @@ def environment(
     """The environment for a purpose, holding what the requirements files and the packages name."""
     made = Environment(CACHE / "venvs" / f"{purpose}-{_interpreter_tag()}")
     wanted = digest_of(requirements, sys.version, str(Path(sys.executable).resolve()), *packages)
-    if made.stamp("requirements") != wanted:
-        _make(made, requirements, packages)
-        made.set_stamp("requirements", wanted)
+    with alone(made.folder):
+        if made.stamp("requirements") != wanted:
+            _make(made, requirements, packages)
+            made.set_stamp("requirements", wanted)
     return made
 
 

@@ -15,10 +15,32 @@ if sys.implementation.name == "cpython" and sys.version_info >= (3, 12):
 ' </dev/null 2>/dev/null
 }
 
+# What a refused candidate is, or why it cannot be run.
+describe() {
+    what=$("$1" -c '
+import importlib.util, platform
+lacks = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
+without = " without the module " + " and ".join(lacks) if lacks else ""
+print("is %s %s%s" % (platform.python_implementation(), platform.python_version(), without))
+' </dev/null 2>/dev/null) || what=
+    echo "${what:-cannot be run as a Python interpreter}"
+}
+
+say_what_to_install() {
+    cat >&2 <<'MESSAGE'
+Install one, for example:
+    apt-get install python3.13 python3.13-venv python3.13-dev    (Debian, Ubuntu)
+    dnf install python3.13-devel                                 (Fedora)
+    pyenv install 3.13                                           (pyenv)
+or name one:  make ... PYTHON=/path/to/python3.13
+MESSAGE
+}
+
 if [ -n "${PYTHON:-}" ] && [ -z "$wanted" ]; then
     answer=$(probe "$PYTHON")
     if [ -z "$answer" ]; then
-        echo "PYTHON=$PYTHON is no CPython 3.12 or newer with the venv and ensurepip modules." >&2
+        echo "PYTHON=$PYTHON $(describe "$PYTHON"); a CPython from 3.12 on is needed, with venv and ensurepip." >&2
+        say_what_to_install
         exit 1
     fi
     echo "${answer#* }"
@@ -49,13 +71,7 @@ for version in ${wanted:-3.14 3.13 3.12 3.15}; do
 done
 
 if [ -z "$wanted" ]; then
-    cat >&2 <<'MESSAGE'
-No CPython from 3.12 on was found (looked for python3.X on PATH, and in pyenv's and uv's folders).
-Install one, for example:
-    apt-get install python3.13 python3.13-venv python3.13-dev    (Debian, Ubuntu)
-    dnf install python3.13-devel                                 (Fedora)
-    pyenv install 3.13                                           (pyenv)
-or name one:  make ... PYTHON=/path/to/python3.13
-MESSAGE
+    echo "No CPython from 3.12 on was found (looked for python3.X on PATH, and in pyenv's and uv's folders)." >&2
+    say_what_to_install
 fi
 exit 1

@@ -19,9 +19,9 @@ def main() -> None:
         "--tls", action="store_true", help="by HTTPS, with a certificate of its own"
     )
     options = parser.parse_args()
-    packages = ["trustme"] if options.tls else []
+    purpose, packages = ("example-tls", ["trustme"]) if options.tls else ("example", [])
     try:
-        example = zloop_environment("example", [EXAMPLE / "requirements.txt"], packages=packages)
+        example = zloop_environment(purpose, [EXAMPLE / "requirements.txt"], packages=packages)
     except StepFailed as error:
         fail(str(error))
     if options.tls:

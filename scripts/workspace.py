@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shlex
@@ -9,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,6 +65,19 @@ def run(
         if quiet:
             print(finished.stdout, file=sys.stderr)
         raise StepFailed(f"{shlex.join(words)} exited with status {finished.returncode}")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Holds a lock on what is at a path, so that of two commands one sets it up and the other waits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            announce(f"waiting for another command, which sets up {path.name}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def require_cargo() -> None:

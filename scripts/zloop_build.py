@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from environment import Environment, environment
-from workspace import CACHE, ROOT, Stopwatch, announce, digest_of, require_cargo, run
+from workspace import CACHE, ROOT, Stopwatch, alone, announce, digest_of, require_cargo, run
 
 SOURCES = (
     ROOT / "Cargo.toml",
@@ -23,9 +22,7 @@ MATURIN = "maturin>=1.9,<2"
 def zloop_wheel() -> Path:
     """The wheel of the sources as they are, built if it is not there yet."""
     folder = CACHE / "wheels" / f"{sys.implementation.cache_tag}-{digest_of(SOURCES, sys.version)}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(folder.parent):
         if not any(folder.glob("*.whl")):
             _build_into(folder)
     return next(folder.glob("*.whl"))
@@ -56,8 +53,9 @@ def zloop_environment(
     """An environment as environment() makes it, with zloop as it is now."""
     made = environment(purpose, requirements, packages=packages)
     wheel = zloop_wheel()
-    if made.stamp("zloop") != wheel.parent.name:
-        announce(f"installing zloop into {made.folder.name}")
-        made.install("--no-deps", "--force-reinstall", wheel)
-        made.set_stamp("zloop", wheel.parent.name)
+    with alone(made.folder):
+        if made.stamp("zloop") != wheel.parent.name:
+            announce(f"installing zloop into {made.folder.name}")
+            made.install("--no-deps", "--force-reinstall", wheel)
+            made.set_stamp("zloop", wheel.parent.name)
     return made
