@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from functools import cache
 
 from deep_suites import deep_suites
 from environment import environment
 from suite import Suite, from_cargo
-from workspace import ROOT
+from workspace import ROOT, announce
 
 CRATES = ("zloop-core", "zloop-net", "zloop-tls")
 FEATURES = ("--features", "zloop-net/tls")
@@ -37,6 +38,7 @@ def rust_suites() -> list[Suite]:
         _waiting_by_polling(),
         _documentation(),
         *_other_targets(),
+        *_oldest_rust(),
         *_packaging(),
         *deep_suites(),
     ]
@@ -72,7 +74,26 @@ def _other_targets() -> list[Suite]:
             environment={"RUSTFLAGS": "-D warnings"},
         )
         for target, crates in OTHER_TARGETS.items()
-        if target in _installed_targets()
+        if target in _listed_by_rustup("target", "list", "--installed")
+    ]
+
+
+def _oldest_rust() -> list[Suite]:
+    """The release of Rust that the crates promise to build with, where it is installed."""
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    oldest = manifest["workspace"]["package"]["rust-version"] + ".0"
+    if not any(name.startswith(oldest) for name in _listed_by_rustup("toolchain", "list")):
+        announce(f"Rust {oldest} is left out: rustup toolchain install {oldest} --profile minimal")
+        return []
+    # Its own target folder, or both releases would build everything anew in turn.
+    check = f"cargo +{oldest} check --workspace --target-dir target/oldest"
+    return [
+        Suite(
+            f"cargo check with Rust {oldest}",
+            [*check.split(), *FEATURES],
+            budget=600,
+            environment=FOR_CARGO,
+        )
     ]
 
 
@@ -95,13 +116,10 @@ def _packages(*crates: str) -> list[str]:
 
 
 @cache
-def _installed_targets() -> frozenset[str]:
+def _listed_by_rustup(*question: str) -> frozenset[str]:
     try:
         listed = subprocess.run(
-            ["rustup", "target", "list", "--installed"],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
+            ["rustup", *question], stdout=subprocess.PIPE, text=True, check=False
         )
     except FileNotFoundError:
         return frozenset()
