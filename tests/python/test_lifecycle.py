@@ -120,6 +120,13 @@ def test_closed_loop_refuses_tasks(loop):
     coroutine.close()
 
 
+def test_a_task_is_of_the_loop_that_makes_it(loop):
+    coroutine = asyncio.sleep(0)
+    with pytest.raises(TypeError, match=r"keyword argument 'loop'$"):
+        loop.create_task(coroutine, loop=loop)
+    coroutine.close()
+
+
 def test_closing_twice_is_harmless(loop):
     loop.close()
     loop.close()

@@ -1,6 +1,7 @@
 //! Futures and tasks: asyncio's own, made for this loop.
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::EventLoop;
@@ -42,18 +43,33 @@ fn create_task(
     let imports = imports(py)?;
     let factory = event_loop.task_factory.borrow().clone();
     match factory {
-        None => call::forward_with(
-            py,
-            &imports.task,
-            &arguments,
-            imports.event_loop_names.bind(py),
-            event_loop.as_object(),
-        ),
+        None => {
+            check_no_loop(py, &arguments)?;
+            call::forward_with(
+                py,
+                &imports.task,
+                &arguments,
+                imports.event_loop_names.bind(py),
+                event_loop.as_object(),
+            )
+        }
         Some(_) => {
             let by_factory = Object::from(event_loop.bind(py).getattr("_create_task_by_factory")?);
             call::forward(py, &by_factory, &arguments)
         }
     }
+}
+
+/// Refuses the keyword that the loop itself passes.
+fn check_no_loop(py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<()> {
+    for (name, _) in arguments.named(py) {
+        if name.eq(intern!(py, "loop"))? {
+            return Err(PyTypeError::new_err(
+                "_asyncio.Task() got multiple values for keyword argument 'loop'",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn set_task_factory(
