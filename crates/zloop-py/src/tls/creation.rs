@@ -16,7 +16,7 @@ use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 
 /// How much is encrypted for one send: few sends, from memory that the processor has at hand.
-const ENCRYPT_AHEAD: usize = 128 * 1024;
+const ENCRYPT_AHEAD: usize = 256 * 1024;
 
 /// Adds it to the loop's class.
 pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
