@@ -45,7 +45,11 @@ class RowResult:
     def to_best(self, loop: str) -> float | None:
         """How many times as good as the best other loop one is: above 1 is better in every row."""
         best = self.best_other()
-        median, reference = self.median(loop), self.median(best) if best else None
+        return self.to_other(loop, best) if best else None
+
+    def to_other(self, loop: str, other: str) -> float | None:
+        """How many times as good as another loop one is."""
+        median, reference = self.median(loop), self.median(other)
         if not median or not reference:
             return None
         return reference / median if self.less_is_better else median / reference

@@ -50,14 +50,18 @@ def full_markdown(results: Results) -> str:
 
 
 def short_markdown(results: Results) -> str:
-    """zloop beside the best other loop of each row."""
-    head = ["row", "unit", OURS, "best other", "ratio", "goal"]
+    """zloop beside the best other loop of each row, and its ratio to each of them."""
+    others = [loop for loop in results.loops if loop != OURS]
+    ratios = [f"to {loop}" for loop in others]
+    head = ["row", "unit", OURS, "best other", "ratio", "goal", *ratios]
     lines = []
     for name, row in results.rows.items():
         best = row.best_other()
         other = f"{short(row.median(best))} ({best})" if best else NOTHING
         ratio, goal, _ = _verdict(row)
-        lines.append([name, row.unit, short(row.median(OURS)), other, ratio, goal])
+        to_each = (row.to_other(OURS, loop) for loop in others)
+        cells = [NOTHING if each is None else f"{each:.2f}" for each in to_each]
+        lines.append([name, row.unit, short(row.median(OURS)), other, ratio, goal, *cells])
     return _markdown(head, lines)
 
 

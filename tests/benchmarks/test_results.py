@@ -79,7 +79,9 @@ def test_tables_show_the_spread_and_the_verdict():
         "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 | 1.2 | uvloop |"
     )
     assert "2k<br><sub>1…3</sub>" in full_markdown(results())
-    assert "| memory | bytes | 800 | 2k (asyncio) | 2.50 | 1.0 |" in short_markdown(results())
+    assert "| memory | bytes | 800 | 2k (asyncio) | 2.50 | 1.0 | 2.50 | – |" in short_markdown(
+        results()
+    )
 
 
 @pytest.mark.parametrize(
