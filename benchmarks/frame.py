@@ -53,7 +53,14 @@ class Row:
     launch: Launch | None = None
     serve: Service | None = None
     client: tuple[str, ...] = ()
-    takes_turns: bool = False
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the client waits for each answer before it sends again, on one connection."""
+        match self.client:
+            case (*_, "echo", _, "1"):
+                return True
+        return False
 
     def client_command(self, address: str, seconds: float) -> list[str]:
         """The program that loads the service at an announced address, without the interpreter."""
@@ -83,28 +90,11 @@ def launched(
 
 
 def served(
-    name: str,
-    *,
-    unit: str,
-    client: tuple[str, ...],
-    goal: float = 1.0,
-    takes_turns: bool = False,
+    name: str, *, unit: str, client: tuple[str, ...], goal: float = 1.0
 ) -> Callable[[Service], Service]:
-    """Registers a function that serves, with the client program that loads it.
-
-    A client takes turns if it waits for each answer before it sends again, on one connection.
-    """
+    """Registers a function that serves, with the client program that loads it."""
     return lambda serve: _add(
-        serve,
-        Row(
-            name,
-            unit,
-            serve.__module__,
-            goal,
-            serve=serve,
-            client=client,
-            takes_turns=takes_turns,
-        ),
+        serve, Row(name, unit, serve.__module__, goal, serve=serve, client=client)
     )
 
 

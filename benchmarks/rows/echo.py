@@ -30,7 +30,6 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     unit="messages/s",
     goal=1.1,
     client=(*SOCKET_LOAD, "echo", "102400", "1"),
-    takes_turns=True,
 )
 @served(
     "echo 1 KiB, 50 connections",
@@ -43,7 +42,6 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     unit="messages/s",
     goal=1.2,
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
-    takes_turns=True,
 )
 def echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
@@ -53,7 +51,6 @@ def echo(factory: LoopFactory, announce: Announcer) -> None:
     "echo 1 KiB, Unix socket",
     unit="messages/s",
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
-    takes_turns=True,
 )
 def unix_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> str:

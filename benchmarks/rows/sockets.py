@@ -15,7 +15,6 @@ SIZE = 64 * 1024
     unit="messages/s",
     goal=1.1,
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
-    takes_turns=True,
 )
 def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     tasks: set[asyncio.Task[None]] = set()
@@ -43,7 +42,6 @@ def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     "add_reader echo 1 KiB",
     unit="messages/s",
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
-    takes_turns=True,
 )
 def add_reader_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> int:

@@ -83,7 +83,6 @@ def _add_row(
             unit=unit,
             goal=goal,
             client=("compiled.py", "tls_load", *load),
-            takes_turns=load[0] == "echo" and load[-1] == "1",
         )(serve)
 
 

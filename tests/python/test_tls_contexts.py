@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from tls_support import CA, LIMIT, SERVER, client_context, server_context
+from tls_support import CA, LIMIT, SERVER, client_context, encrypted_key, server_context
 
 import zloop
 
@@ -152,15 +152,7 @@ def test_the_engine_is_the_one_that_serves(change, zloop_loop):
 
 
 def test_an_encrypted_key_is_left_to_ssl(tmp_path):
-    from cryptography.hazmat.primitives import serialization
-
-    key = serialization.load_pem_private_key(SERVER.private_key_pem.bytes(), None)
-    encrypted = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"secret"),
-    )
-    (tmp_path / "key").write_bytes(encrypted)
+    (tmp_path / "key").write_bytes(encrypted_key(b"secret"))
     SERVER.cert_chain_pems[0].write_to_path(tmp_path / "cert")
     context = zloop.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert", tmp_path / "key", "secret")

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from http.client import HTTPSConnection
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from tls_support import CA, CLIENT, SERVER, STRANGER, client_context
+from tls_support import CA, CLIENT, SERVER, STRANGER, client_context, encrypted_key
 
 pytest.importorskip("uvicorn")
 
@@ -56,13 +55,7 @@ def folder(tmp_path):
     CA.cert_pem.write_to_path(tmp_path / "authority.pem")
     SERVER.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     SERVER.private_key_pem.write_to_path(tmp_path / "plain.pem")
-    key = serialization.load_pem_private_key(SERVER.private_key_pem.bytes(), None)
-    encrypted = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"secret"),
-    )
-    (tmp_path / "encrypted.pem").write_bytes(encrypted)
+    (tmp_path / "encrypted.pem").write_bytes(encrypted_key(b"secret"))
     return tmp_path
 
 

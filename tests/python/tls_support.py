@@ -55,6 +55,16 @@ def _made_for(*purposes: x509.ObjectIdentifier, self_signed: bool = False) -> tr
     return trustme.LeafCert(key_pem, certificate.public_bytes(pem), [])
 
 
+def encrypted_key(password: bytes) -> bytes:
+    """The server's key, in PEM."""
+    key = serialization.load_pem_private_key(SERVER.private_key_pem.bytes(), None)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+
+
 SERVER = CA.issue_cert("localhost", "127.0.0.1")
 CLIENT = CA.issue_cert("client@example.org")
 OTHER_NAME = CA.issue_cert("elsewhere.example")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import stat
 import sys
 from asyncio.log import logger
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._serve import set_reuse_port
+from ._serve import remove_stale_socket, set_reuse_port
 from ._sockets import SocketOperations
 from ._types import Address
 
@@ -123,7 +121,7 @@ class DatagramEndpoints(SocketOperations):
                 if address is not None and not isinstance(address, str):
                     raise TypeError("string is expected")
             if local and not local.startswith("\0"):
-                _remove_stale_socket(local)
+                remove_stale_socket(local)
             return [_Attempt(family, proto, local, remote)]
 
         # The last answer for each family and protocol, in the order of the first ones.
@@ -197,17 +195,6 @@ def _check_only_socket(sock: socket.socket, **modifiers: Any) -> None:
             "socket modifier keyword arguments can not be used when sock is specified. "
             f"({', '.join(given)})"
         )
-
-
-def _remove_stale_socket(path: str) -> None:
-    try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.unlink(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        # The folder may allow its sockets to be made, and not to be looked at.
-        logger.error("Unable to check or remove stale UNIX socket %r: %r", path, error)
 
 
 def _name_or_none(ask: Callable[[], Any]) -> Any:

@@ -277,7 +277,7 @@ def _bind_unix(path: str | bytes) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if _is_file(path):
-            _remove_stale_socket(path)
+            remove_stale_socket(path)
         sock.bind(path)
     except OSError as error:
         sock.close()
@@ -290,7 +290,8 @@ def _bind_unix(path: str | bytes) -> socket.socket:
     return sock
 
 
-def _remove_stale_socket(path: str | bytes) -> None:
+def remove_stale_socket(path: str | bytes) -> None:
+    """Remove the file of a socket that was bound to `path` before."""
     try:
         if stat.S_ISSOCK(os.stat(path).st_mode):
             os.unlink(path)
