@@ -40,36 +40,26 @@ fn create_task(
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
     event_loop.check_open()?;
-    let imports = imports(py)?;
-    let factory = event_loop.task_factory.borrow().clone();
-    match factory {
-        None => {
-            check_no_loop(py, &arguments)?;
-            call::forward_with(
-                py,
-                &imports.task,
-                &arguments,
-                imports.event_loop_names.bind(py),
-                event_loop.as_object(),
-            )
-        }
-        Some(_) => {
-            let by_factory = Object::from(event_loop.bind(py).getattr("_create_task_by_factory")?);
-            call::forward(py, &by_factory, &arguments)
-        }
+    if event_loop.task_factory.borrow().is_some() || !are_usual(py, &arguments) {
+        let create_task = event_loop.bind(py).getattr(intern!(py, "_create_task"))?;
+        return call::forward(py, &Object::from(create_task), &arguments);
     }
+    let imports = imports(py)?;
+    call::forward_with(
+        py,
+        &imports.task,
+        &arguments,
+        imports.event_loop_names.bind(py),
+        event_loop.as_object(),
+    )
 }
 
-/// Refuses the keyword that the loop itself passes.
-fn check_no_loop(py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<()> {
-    for (name, _) in arguments.named(py) {
-        if name.eq(intern!(py, "loop"))? {
-            return Err(PyTypeError::new_err(
-                "_asyncio.Task() got multiple values for keyword argument 'loop'",
-            ));
-        }
-    }
-    Ok(())
+/// Whether asyncio's `create_task` passes all of the arguments on to the task, in every release.
+fn are_usual(py: Python<'_>, arguments: &Arguments<'_>) -> bool {
+    arguments.len() == 1
+        && arguments
+            .named(py)
+            .all(|(name, _)| name.is(intern!(py, "name")) || name.is(intern!(py, "context")))
 }
 
 fn set_task_factory(
