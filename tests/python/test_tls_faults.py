@@ -347,6 +347,98 @@ def test_closing_while_reading_is_paused(run, role, engine):
     run(main())
 
 
+async def hold_back(ours, count):
+    """Have that many bytes of ciphertext wait in the transport, reading being paused."""
+    ours.transport.pause_reading()
+    while ours.transport.get_read_buffer_size() < count:
+        await asyncio.sleep(0.001)
+
+
+def test_what_came_before_close_is_still_delivered(run, role, engine, version):
+    async def main():
+        def talk(peer):
+            peer.sock.sendall(peer.encrypted(DATA))
+            assert peer.receive() == b"", "our close_notify"
+            end_politely(peer)
+
+        ours, thread = await meet(role, engine, talk, version=version)
+        await hold_back(ours, len(DATA))
+        ours.transport.resume_reading()
+        ours.transport.close()
+        assert ours.data == DATA, "within the call"
+        assert await ours.lost is None
+        assert ours.told == ["made", "eof", "lost"]
+        await thread
+
+    run(main())
+
+
+def test_nothing_is_delivered_by_close_while_reading_is_paused(run, role, engine):
+    async def main():
+        def talk(peer):
+            peer.sock.sendall(peer.encrypted(DATA))
+            with suppress(OSError):
+                end_politely(peer)
+
+        ours, thread = await meet(role, engine, talk)
+        await hold_back(ours, len(DATA))
+        ours.transport.close()
+        assert is_forgiven(await ours.lost)
+        assert not ours.data
+        await thread
+
+    run(main())
+
+
+def test_closing_on_the_first_data_ends_the_delivery(run, role, engine):
+    class Closing(Recorder):
+        inside = False
+
+        def data_received(self, data):
+            assert not self.inside, "close() calls back into the protocol that calls it"
+            self.inside = True
+            super().data_received(data)
+            self.transport.close()
+            self.inside = False
+
+    async def main():
+        def talk(peer):
+            peer.sock.sendall(peer.encrypted(DATA) + peer.close_notify())
+            with suppress(OSError):
+                peer.finish()
+
+        ours, thread = await meet(role, engine, talk, Closing)
+        assert is_forgiven(await ours.lost)
+        assert DATA.startswith(ours.data)
+        await thread
+
+    run(main())
+
+
+def test_an_exception_of_what_close_delivers_ends_the_connection(loop, role, engine):
+    class Failing(Recorder):
+        def data_received(self, data):
+            raise ZeroDivisionError
+
+    async def main():
+        def talk(peer):
+            with suppress(OSError, EOFError):
+                peer.sock.sendall(peer.encrypted(DATA))
+                peer.receive()
+
+        ours, thread = await meet(role, engine, talk, Failing)
+        await hold_back(ours, len(DATA))
+        ours.transport.resume_reading()
+        ours.transport.close()
+        assert isinstance(await ours.lost, ZeroDivisionError)
+        await thread
+
+    reports = []
+    loop.set_exception_handler(lambda _, report: reports.append(report["message"]))
+    loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
+    assert reports == ["Fatal error on SSL protocol"]
+
+
 def test_close_sends_megabytes_first(run, role, engine):
     async def main():
         received = []

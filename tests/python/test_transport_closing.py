@@ -188,3 +188,19 @@ def test_given_socket_closed_by_its_user_is_not_mixed_up(zloop_loop):
         theirs.close()
 
     zloop_loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_was_not_read_before_close_is_not_delivered(loop, paused):
+    async def main():
+        transport, protocol, peer = await connected()
+        if paused:
+            transport.pause_reading()
+        peer.sock.send(b"x")
+        transport.close()
+        transport.resume_reading()
+        assert await protocol.lost is None
+        assert protocol.calls == ["made", "lost"]
+        peer.sock.close()
+
+    loop.run_until_complete(main())

@@ -60,8 +60,18 @@ impl Instance<TlsTransport> {
         Ok(())
     }
 
-    /// Hands on what came, until nothing is left or the protocol wants no more.
-    fn deliver(&self, py: Python<'_>) -> PyResult<()> {
+    /// Hands on what came, until nothing is left or the protocol wants no more. Does nothing while it
+    /// does so already.
+    pub(super) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
+        if self.delivering.replace(true) {
+            return Ok(());
+        }
+        let result = self.deliver_all(py);
+        self.delivering.set(false);
+        result
+    }
+
+    fn deliver_all(&self, py: Python<'_>) -> PyResult<()> {
         loop {
             if self.told.get() == Told::Nothing || self.paused.get() {
                 return Ok(());

@@ -308,10 +308,12 @@ impl Instance<TlsTransport> {
         {
             return self.close_by_force(py, None);
         }
+        // What has come by now is still handed on, unless reading is paused.
+        let delivered = self.deliver(py);
         let now = self.now();
         self.set_timer(py, &self.timeouts.shutdown)?;
         self.with_engine(|engine| engine.close(now));
-        self.advance(py)
+        delivered.and(self.advance(py))
     }
 
     /// Closes at once, for `reason`.

@@ -54,6 +54,8 @@ pub struct TlsTransport {
     pub(super) truncated: Cell<bool>,
     /// Whether `advance` is at work, which sends what is written meanwhile.
     pub(super) advancing: Cell<bool>,
+    /// Whether the protocol is being handed what came.
+    pub(super) delivering: Cell<bool>,
     /// 0 while connected; then counts what is written all the same.
     pub(super) lost_count: Cell<u32>,
 }
@@ -126,6 +128,7 @@ impl TlsTransport {
                 inherited_pause: Cell::new(false),
                 truncated: Cell::new(false),
                 advancing: Cell::new(false),
+                delivering: Cell::new(false),
                 lost_count: Cell::new(0),
             },
         )
