@@ -12,6 +12,8 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -38,6 +40,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
+    # As uvicorn's command does: the application is looked for where one is. Spawned processes inherit it.
+    sys.path.insert(0, str(Path.cwd()))
     spawn = multiprocessing.get_context("spawn")
     arguments = (options.app, options.host, options.port)
     processes = [spawn.Process(target=serve, args=arguments) for _ in range(options.processes)]

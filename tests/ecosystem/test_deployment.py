@@ -7,15 +7,18 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
-from services.launch import EXAMPLES, SCRIPTS, launched, processes_that_answer
+from services.launch import APPLICATION, EXAMPLES, SCRIPTS, launched, processes_that_answer
 from services.process import free_port
+from services.programs import program
 
 DEPLOYMENT = EXAMPLES / "deployment"
+PAGE = EXAMPLES.parent / "docs" / "deployment.md"
 UVICORN = [SCRIPTS / "uvicorn", "deployed_app:app", "--loop", "zloop:new_event_loop"]
 UVICORN += ["--no-access-log"]
 
@@ -58,7 +61,8 @@ async def test_several_processes_on_one_port(tmp_path):
     port = free_port()
     command = [sys.executable, DEPLOYMENT / "reuse_port.py", "deployed_app:app"]
     command += ["--port", str(port), "--processes", "2"]
-    async with launched(command, tmp_path / "log"):
+    # The application is found in the working directory, as uvicorn and gunicorn find it.
+    async with launched(command, tmp_path / "log", cwd=APPLICATION, path=[]):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             await processes_that_answer(client, at_least=2)
 
@@ -215,8 +219,23 @@ def test_units_name_each_other():
     assert shlex.split(started)[1:] == ["app:app", "--fd", "3", "--loop", "zloop:new_event_loop"]
 
 
+def test_nginx_takes_the_configuration_of_the_page(tmp_path, certificates):
+    (block,) = re.findall(r"^```nginx\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    certificate, key = certificates.write_server(tmp_path)
+    for theirs, ours in {
+        "/etc/nginx/server.pem": certificate,
+        "/etc/nginx/server.key": key,
+        "listen 443": f"listen 127.0.0.1:{free_port()}",
+    }.items():
+        assert block.count(theirs) == 1
+        block = block.replace(theirs, str(ours))
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(f"pid {tmp_path}/pid; events {{}} http {{ access_log off;\n{block} }}")
+    command = [program("nginx"), "-t", "-q", "-e", "stderr", "-c", configuration, "-p", tmp_path]
+    subprocess.run(command, check=True)
+
+
 def test_documentation_names_the_files():
-    page = (EXAMPLES.parent / "docs" / "deployment.md").read_text()
-    for name in re.findall(r"\(\.\./examples/deployment/([^)]+)\)", page):
+    for name in re.findall(r"\(\.\./examples/deployment/([^)]+)\)", PAGE.read_text()):
         assert (DEPLOYMENT / name).exists()
     assert Path(DEPLOYMENT / "zloop_worker.py").read_text().count("zloop:new_event_loop") == 1

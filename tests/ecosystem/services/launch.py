@@ -20,15 +20,21 @@ from .process import PATIENCE
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 APPLICATION = Path(__file__).parent / "deployed"
 SCRIPTS = Path(sys.executable).parent
+PYTHONPATH = (APPLICATION, EXAMPLES / "deployment")
 
 
 @asynccontextmanager
 async def launched(
-    command: Sequence[str | Path], log: Path, **options: Any
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    path: Sequence[Path] = PYTHONPATH,
+    **options: Any,
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Runs a server; fails with what it wrote if the block fails, or it does not end well."""
-    path = [str(APPLICATION), str(EXAMPLES / "deployment"), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    inherited = os.environ.get("PYTHONPATH", "")
+    folders = os.pathsep.join(filter(None, [*map(str, path), inherited]))
+    environment = {**os.environ, "PYTHONPATH": folders}
     with log.open("ab") as output:
         process = subprocess.Popen(
             list(map(str, command)), env=environment, stdout=output, stderr=output, **options
