@@ -8,11 +8,16 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TextIO
 from xml.etree import ElementTree
 
-from workspace import LOGS, RESULTS, ROOT, Argument, Stopwatch, announce
+from workspace import LOGS, RESULTS, ROOT, STEP, Argument, Stopwatch, announce
+
+# Seconds between looks at what a suite has announced.
+LOOK_EACH = 1.0
 
 
 @dataclass
@@ -63,13 +68,16 @@ class Suite:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self) -> SuiteResult:
-        """Runs the command in a process group of its own, shows its output and keeps it in a log."""
+        """Runs the command in a process group of its own, and keeps its output in a log.
+
+        The steps that it announces are shown at once, all of the output if it fails.
+        """
         announce(f"{self.name} (at most {self.budget / 60:.0f} min)")
         watch = Stopwatch()
         LOGS.mkdir(parents=True, exist_ok=True)
         log = LOGS / f"{_file_name(self.name)}.log"
-        with log.open("w") as file:
-            status = self._run_into(file.fileno())
+        with log.open("w") as file, log.open(errors="replace") as steps:
+            status = self._run_into(file.fileno(), steps)
         output = log.read_text(errors="replace")
         problem = ""
         if status is None:
@@ -86,7 +94,7 @@ class Suite:
         announce(f"{self.name}: {totals} in {watch.seconds:.0f} s{f' ({problem})' * bool(problem)}")
         return result
 
-    def _run_into(self, descriptor: int) -> int | None:
+    def _run_into(self, descriptor: int, steps: TextIO) -> int | None:
         """The command's exit status, or None if it outlived its budget."""
         with subprocess.Popen(
             [str(word) for word in self.command],
@@ -98,11 +106,20 @@ class Suite:
             start_new_session=True,
             preexec_fn=_hear_signals,
         ) as process:
-            try:
-                return process.wait(self.budget)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                return None
+            watch = Stopwatch()
+            while watch.seconds < self.budget:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(min(LOOK_EACH, self.budget))
+                _show(steps)
+            os.killpg(process.pid, signal.SIGKILL)
+            return None
+
+
+def _show(steps: TextIO) -> None:
+    """Shows the steps that were announced since it was asked last."""
+    for line in steps:
+        if line.startswith(STEP):
+            print(f"    {line}", end="", flush=True)
 
 
 def _hear_signals() -> None:

@@ -22,6 +22,9 @@ RESULTS = CACHE / "results"
 
 SUPPORTED_PYTHONS = ("3.12", "3.13", "3.14", "3.15")
 
+# What a step begins with where it is announced.
+STEP = "==>"
+
 Argument = str | Path
 
 
@@ -31,7 +34,7 @@ class StepFailed(Exception):
 
 def announce(message: str) -> None:
     """Prints what the script is about to do."""
-    print(f"==> {message}", flush=True)
+    print(f"{STEP} {message}", flush=True)
 
 
 def fail(message: str) -> NoReturn:
