@@ -10,13 +10,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from confirmation import confirmed
 from expected import Expectation, unexpected
-from runs import SITE, Difference, Run, Tests, differences
+from runs import SITE, Run, Tests, differences
 from workspace import CACHE, Stopwatch, announce, digest_of
 
 # More differences than this are no flaky tests.
-MOST_RERUN = 40
-RERUNS = 3
+MOST_RERUN = 100
 
 GOOD = ("passed", "xfailed")
 
@@ -49,7 +49,7 @@ class Comparison:
         known = {each.test for each in found if any(e.matches(each.test) for e in self.expected)}
         new = [difference for difference in found if difference.test not in known]
         if 0 < len(new) <= MOST_RERUN:
-            new = self._confirmed(new, on_chosen)
+            new = confirmed(new, self.tests, self.loop, on_chosen.details, announce)
         whole_files = self.tests.are_whole_files
         wrong = [
             *map(str, new),
@@ -103,23 +103,6 @@ class Comparison:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         remembered.write_text(json.dumps(vars(run)))
         return run
-
-    def _confirmed(self, found: list[Difference], on_chosen: Run) -> list[Difference]:
-        """The differences that show again when only those tests run, one after the other.
-
-        A test that then ends the same on both loops, every time, is flaky and no difference.
-        """
-        tests = self.tests.only([difference.test for difference in found])
-        announce(f"running {len(found)} tests that differ {RERUNS} times more on each loop")
-        remaining: dict[str, Difference] = {}
-        for _ in range(RERUNS):
-            again = [tests.run(loop=name, workers=0) for name in (None, self.loop)]
-            on_chosen.details.update(again[1].details)
-            remaining.update({each.test: each for each in differences(*again)})
-        for name in tests.names:
-            if name not in remaining:
-                print(f"  flaky: {name}")
-        return list(remaining.values())
 
 
 def _write(path: Path, passed: int, failed: int, skipped: int) -> None:

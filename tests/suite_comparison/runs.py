@@ -15,6 +15,8 @@ SITE = Path(__file__).parent / "site"
 # More workers than cores: most tests wait.
 WORKERS = 6
 
+NOT_RUN = "not run"
+
 
 @dataclass
 class Run:
@@ -43,9 +45,14 @@ class Difference:
     on_chosen: str
 
     @property
+    def is_none(self) -> bool:
+        """Whether it ends the same after all: where a failing test failed makes no difference."""
+        return kind_of(self.on_asyncio) == kind_of(self.on_chosen)
+
+    @property
     def is_better(self) -> bool:
         """Whether it passes where it fails on asyncio, which has bugs of its own."""
-        return self.on_chosen == "passed" and _kind(self.on_asyncio) == "failed"
+        return self.on_chosen == "passed" and kind_of(self.on_asyncio) == "failed"
 
     def __str__(self) -> str:
         return f"{self.test}: {self.on_asyncio} on asyncio, {self.on_chosen} here"
@@ -106,23 +113,21 @@ class Tests:
 
 
 def differences(on_asyncio: Run, on_chosen: Run) -> list[Difference]:
-    """The tests that differ, those that only one run has among them.
-
-    Where a failing test failed, in its fixtures or itself, makes no difference.
-    """
+    """The tests that differ, those that only one run has among them."""
     names = sorted({*on_asyncio.outcomes, *on_chosen.outcomes})
     pairs = (
         Difference(
             name,
-            on_asyncio.outcomes.get(name, "not run"),
-            on_chosen.outcomes.get(name, "not run"),
+            on_asyncio.outcomes.get(name, NOT_RUN),
+            on_chosen.outcomes.get(name, NOT_RUN),
         )
         for name in names
     )
-    return [pair for pair in pairs if _kind(pair.on_asyncio) != _kind(pair.on_chosen)]
+    return [pair for pair in pairs if not pair.is_none]
 
 
-def _kind(outcome: str) -> str:
+def kind_of(outcome: str) -> str:
+    """What counts of an outcome: an error in a fixture is a failure."""
     return "failed" if outcome.startswith("error") else outcome
 
 
