@@ -532,3 +532,14 @@ def test_unclosed_transport_warns(loop_factory):
         gc.collect()
     messages = [str(warning.message) for warning in caught]
     assert [m for m in messages if m.startswith("unclosed transport <")], messages
+
+
+def test_closed_socket_is_a_bad_descriptor(loop):
+    async def main():
+        sock = socket.socket()
+        sock.close()
+        with pytest.raises(OSError) as caught:
+            await loop.connect_accepted_socket(asyncio.Protocol, sock)
+        assert caught.value.errno == errno.EBADF
+
+    loop.run_until_complete(main())

@@ -511,3 +511,20 @@ def test_watchers_may_stay_when_the_loop_is_closed(loop, pair):
     loop.add_reader(ours, nothing)
     loop.close()
     assert not loop.remove_reader(ours)
+
+
+def test_debug_mode_shows_a_reader_that_removed_itself(loop, pair, caplog):
+    ours, theirs = pair
+
+    def callback():
+        loop.remove_reader(ours)
+
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0
+    assert loop.add_reader(ours, callback) is None
+    assert loop.add_writer(ours, loop.remove_writer, ours) is None
+    theirs.send(b"x")
+    run_for_a_while(loop)
+    name = callback.__qualname__.replace(".", r"\.")
+    shown = rf"^Executing <Handle cancelled {name}\(\) at \S+ created at \S+> took "
+    assert any(re.match(shown, message) for message in caplog.messages)

@@ -95,6 +95,8 @@ def test_writing(loop, pipe):
     async def main():
         transport, protocol = await loop.connect_write_pipe(Recorder, writer)
         assert isinstance(transport, asyncio.WriteTransport)
+        with pytest.raises(NotImplementedError):
+            transport.pause_reading()
         assert transport.can_write_eof()
         for data in (b"bytes ", bytearray(b"bytearray "), memoryview(b"memoryview"), b""):
             transport.write(data)

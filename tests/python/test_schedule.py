@@ -675,3 +675,10 @@ def test_arguments_are_shown_in_debug_mode_alone(loop):
     assert "secret" not in repr(handle)
     loop.set_debug(True)
     assert "secret" in repr(loop.call_soon(print, "secret"))
+
+
+@pytest.mark.parametrize("method", ["stop", "time", "create_future", "get_debug", "is_running"])
+def test_methods_without_arguments_take_none(loop, method):
+    for arguments, named in (((1,), {}), ((), {"what": 1})):
+        with pytest.raises(TypeError, match=rf"\.{method}\(\) "):
+            getattr(loop, method)(*arguments, **named)

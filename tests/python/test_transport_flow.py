@@ -42,6 +42,27 @@ def test_limits(loop):
     loop.run_until_complete(main())
 
 
+def test_limits_need_not_be_whole_numbers(loop):
+    async def main():
+        transport, protocol, peer = await connected(pair=small_pair)
+        transport.set_write_buffer_limits(high=64 * 1024 * 1.5, low=1000.5)
+        low, high = transport.get_write_buffer_limits()
+        assert (int(low), high) == (1000, 98304)
+        transport.set_write_buffer_limits(high=float("inf"), low=0)
+        transport.write(b"x" * 1_000_000)
+        assert protocol.calls == ["made"]
+        transport.set_write_buffer_limits(high=10.5)
+        assert protocol.calls == ["made", "pause"]
+        for high in (-0.5, float("nan")):
+            with pytest.raises(ValueError, match=rf"^high \({high}\) must be >= low"):
+                transport.set_write_buffer_limits(high=high)
+        with pytest.raises(TypeError, match=r"^'>=' not supported between instances of 'str' and"):
+            transport.set_write_buffer_limits(low="x")
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
 @pytest.mark.parametrize("high", [0, 1000, 100_000])
 def test_protocol_is_paused_and_resumed_once(loop, high):
     async def main():

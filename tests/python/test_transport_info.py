@@ -37,7 +37,7 @@ def extra_info(transport):
 def check_extra_info(info, peername, sockname):
     assert info["peername"] == peername
     assert info["sockname"] == sockname
-    assert type(info["socket"]) is asyncio.trsock.TransportSocket
+    assert isinstance(info["socket"], asyncio.trsock.TransportSocket)
     assert info["sslcontext"] is None
     assert info["unknown"] is None
 
@@ -224,6 +224,6 @@ def test_repr(loop):
         assert re.match(rf"<_?\w+Transport closing fd={number} read=idle", repr(transport))
         await finished(transport, protocol, peer)
         await turns(1)
-        assert re.match(r"<_?\w+Transport closed", repr(transport))
+        assert re.fullmatch(rf"<_?\w+Transport closed fd={number}.*>", repr(transport))
 
     loop.run_until_complete(main())

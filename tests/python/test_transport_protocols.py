@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -119,5 +120,22 @@ def test_ending_inside_get_buffer(loop, end):
         assert await protocol.lost is None
         assert not protocol.ended
         peer.sock.close()
+
+    loop.run_until_complete(main())
+
+
+def test_what_is_no_protocol_is_reported_by_its_class(loop, reports):
+    async def main():
+        transport, protocol, peer = await connected()
+        transport.set_protocol(5)
+        peer.sock.close()
+        while len(reports) < 2:
+            await asyncio.sleep(0)
+        errors = [str(report["exception"]) for report in reports]
+        assert errors == [
+            "'int' object has no attribute 'eof_received'",
+            "'int' object has no attribute 'connection_lost'",
+        ]
+        assert reports[1]["message"].startswith("Exception in callback ")
 
     loop.run_until_complete(main())

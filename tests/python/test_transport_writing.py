@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import hashlib
+import os
 import random
 import re
 import socket
@@ -106,12 +107,42 @@ def test_wrong_types(loop, wrong):
     loop.run_until_complete(main())
 
 
-def test_wrong_lines(zloop_loop):
+def test_lines_of_whatever_has_a_buffer(loop):
     async def main():
         transport, protocol, peer = await connected()
-        for wrong in (5, ["text"], [b"x", 5]):
-            with pytest.raises(TypeError):
-                transport.writelines(wrong)
+        transport.writelines([b"a", array.array("B", b"bc"), memoryview(b"d")])
+        assert await peer.receive(4) == b"abcd"
+        transport.writelines(None)
+        transport.writelines(())
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (5, "'int' object is not iterable"),
+        (["text"], "memoryview: a bytes-like object is required, not 'str'"),
+        ([b"x", 5], "memoryview: a bytes-like object is required, not 'int'"),
+        (b"bytes", "memoryview: a bytes-like object is required, not 'int'"),
+    ],
+)
+def test_wrong_lines(loop, wrong, message):
+    async def main():
+        transport, protocol, peer = await connected()
+        with pytest.raises(TypeError, match=f"^{message}$"):
+            transport.writelines(wrong)
+        transport.write(b"fine")
+        assert await peer.receive(4) == b"fine"
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_lines_without_bytes(zloop_loop):
+    async def main():
+        transport, protocol, peer = await connected()
         transport.writelines([])
         transport.writelines([b"", bytearray()])
         transport.writelines(line for line in (b"fi", b"", b"ne"))
@@ -276,3 +307,103 @@ def test_data_written_before_an_interrupt_leaves(loop):
         loop.run_forever()
     assert peer.sock.recv(100) == b"last words"
     loop.run_until_complete(finished(transport, protocol, peer))
+
+
+class Through(asyncio.Protocol):
+    """Use the transport's socket past the transport, behind a write."""
+
+    def __init__(self, use):
+        self.use = use
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data):
+        self.transport.write(b"first")
+        self.use(self.transport)
+
+    def connection_lost(self, exc):
+        self.lost.set_result(exc)
+
+
+def shut_down(sock):
+    sock.shutdown(socket.SHUT_WR)
+
+
+def send_by_number(sock):
+    with socket.socket(fileno=os.dup(sock.fileno())) as other:
+        other.send(b" second")
+
+
+def send_by_copy(sock):
+    with sock.dup() as other:
+        other.send(b" second")
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(
+    ("use", "received"),
+    [
+        (shut_down, b"first"),
+        (send_by_number, b"first second"),
+        (send_by_copy, b"first second"),
+    ],
+)
+def test_what_was_written_leaves_before_the_socket_is_used(loop, use, received, kept):
+    """The socket is got beforehand, as programs do, or when it is needed."""
+
+    async def main():
+        sockets = []
+
+        def through(transport):
+            use(sockets[0] if kept else transport.get_extra_info("socket"))
+
+        protocol = Through(through)
+        transport, _, peer = await connected(protocol, pair=tcp_pair)
+        if kept:
+            sockets.append(transport.get_extra_info("socket"))
+        await peer.send(b"go")
+        assert await peer.receive(len(received)) == received
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_options_of_the_socket_find_nothing_unsent(loop):
+    """What the system has not sent on yet is told by the socket's options."""
+
+    async def main():
+        transport, protocol, peer = await connected(pair=small_pair)
+        sock = transport.get_extra_info("socket")
+        transport.write(b"x" * 100)
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        assert peer.sock.recv(100) == b"x" * 100
+        transport.write(b"y" * 100)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        assert peer.sock.recv(100) == b"y" * 100
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_what_is_written_to_a_socket_that_others_have_leaves_at_once(loop):
+    """They may use it past the transport, and nothing would tell."""
+
+    async def main():
+        ours, theirs = socket.socketpair()
+        protocol = Recorder()
+        transport, _ = await loop.create_connection(lambda: protocol, sock=ours)
+        for _ in range(2):
+            transport.write(b"first")
+            ours.send(b"second")
+            assert theirs.recv(100) == b"firstsecond"
+            transport.get_extra_info("socket")
+        transport.write(b"last")
+        ours.shutdown(socket.SHUT_WR)
+        assert theirs.recv(100) == b"last"
+        assert theirs.recv(100) == b""
+        theirs.close()
+        await protocol.lost
+
+    loop.run_until_complete(main())

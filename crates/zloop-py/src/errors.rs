@@ -8,8 +8,13 @@ use zloop_core::Error;
 
 /// The same for what a reactor refused.
 pub fn reactor_error(py: Python<'_>, error: Error) -> PyErr {
-    os_error(py, &error.into())
+    match error {
+        Error::NotADescriptor(_) => os_error(py, &io::Error::from_raw_os_error(EBADF)),
+        error => os_error(py, &error.into()),
+    }
 }
+
+const EBADF: i32 = 9;
 
 /// The `OSError` subclass that Python raises for the same errno, with its `errno` and `strerror`.
 pub fn os_error(py: Python<'_>, error: &io::Error) -> PyErr {

@@ -65,7 +65,11 @@ def report_protocol_error(
     error: BaseException,
 ) -> None:
     """Tell the loop's exception handler what a protocol raised at a connection's begin or end."""
-    callback = _describe_callback(getattr(protocol, method, method), (argument,), loop.get_debug())
+    known = getattr(protocol, method, None)
+    if known is None:
+        callback = f"{type(protocol).__name__}.{method}()"
+    else:
+        callback = _describe_callback(known, (argument,), loop.get_debug())
     loop.call_exception_handler(
         {
             "message": f"Exception in callback {callback}",

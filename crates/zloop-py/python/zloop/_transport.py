@@ -4,11 +4,52 @@ from __future__ import annotations
 
 import socket
 import warnings
-from asyncio import constants
-from asyncio.trsock import TransportSocket
+import weakref
+from asyncio import constants, trsock
 from typing import Any
 
 from . import _zloop
+
+
+class TransportSocket(trsock.TransportSocket):
+    """The socket of a transport; what was written before it is used has been sent."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: StreamTransport) -> None:
+        # After the connection's end, a socket that is closed.
+        super().__init__(transport._show_socket() or socket.socket.__new__(socket.socket))
+        self._transport = weakref.ref(transport)
+
+    def _send_gathered(self) -> None:
+        transport = self._transport()
+        if transport is not None:
+            transport._send_gathered()
+
+    def fileno(self) -> int:
+        """Return the descriptor's number."""
+        self._send_gathered()
+        return super().fileno()
+
+    def dup(self) -> socket.socket:
+        """Return a socket that shares the connection."""
+        self._send_gathered()
+        return super().dup()
+
+    def shutdown(self, how: int) -> None:
+        """End one direction of the connection, or both."""
+        self._send_gathered()
+        super().shutdown(how)
+
+    def getsockopt(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask for an option of the socket."""
+        self._send_gathered()
+        return super().getsockopt(*args, **kwargs)
+
+    def setsockopt(self, *args: Any, **kwargs: Any) -> None:
+        """Set an option of the socket."""
+        self._send_gathered()
+        super().setsockopt(*args, **kwargs)
 
 
 class StreamTransport(_zloop.StreamTransport):
@@ -20,14 +61,14 @@ class StreamTransport(_zloop.StreamTransport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what is known of the connection: `socket`, `sockname`, `peername` and more."""
         known = self._extra
+        if name == "socket":
+            self._send_gathered()
         if name in known:
             return known[name]
         if name == "peername":
             known[name] = self._peername
         elif name == "socket":
-            sock = self._sock
-            # After the connection's end, a socket that is closed.
-            known[name] = TransportSocket(sock or socket.socket.__new__(socket.socket))
+            known[name] = TransportSocket(self)
         elif name == "sockname":
             sock = self._sock
             try:
@@ -51,7 +92,7 @@ class StreamTransport(_zloop.StreamTransport):
         return f"<{' '.join(parts)}>"
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if self._sock_fd < 0:
+        if self._state()[0] == "closed":
             return
         _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
         self._close_unused()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import sys
@@ -39,6 +40,17 @@ def check_server_tls(tls: object, handshake: float | None, shutdown: float | Non
     if isinstance(tls, bool):
         raise TypeError("ssl argument must be an SSLContext or None")
     check_tls_timeouts(tls, handshake, shutdown)
+
+
+def flow_limits(high: Any, low: Any, default: int) -> tuple[int, int]:
+    """Fill in the limits of flow control that were not given, and refuse what makes no sense."""
+    if high is None:
+        high = default if low is None else 4 * low
+    if low is None:
+        low = high // 4
+    if not high >= low >= 0:
+        raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+    return math.floor(min(high, sys.maxsize)), math.floor(min(low, sys.maxsize))
 
 
 def check_sendfile_arguments(file: Any, offset: Any, count: Any) -> None:

@@ -256,7 +256,7 @@ impl EventLoop {
         let Some((replaced, registered)) = set else {
             return Ok(handle.into_object());
         };
-        replaced.cancel();
+        replaced.cancel(py);
         match registered {
             Ok(()) => Ok(handle.into_object()),
             Err(error) => Err(reactor_error(py, error)),
@@ -270,7 +270,11 @@ impl EventLoop {
         side: Side,
         checked: bool,
     ) -> PyResult<Object> {
-        let [fd] = arguments.bind(py, "remove_reader or remove_writer", ["fd"], 1)?;
+        let method = match side {
+            Side::Reader => "remove_reader",
+            Side::Writer => "remove_writer",
+        };
+        let [fd] = arguments.bind(py, method, ["fd"], 1)?;
         let Some(fd) = fd else {
             return Ok(Object::boolean(py, false));
         };
@@ -292,7 +296,7 @@ impl EventLoop {
         let (removed, _object) = removed.unwrap_or_default();
         match removed {
             Some(handle) => {
-                handle.scheduled().cancel(|| None);
+                Handle::cancel(&handle, py);
                 Ok(Object::boolean(py, true))
             }
             None => Ok(Object::boolean(py, false)),
@@ -310,12 +314,12 @@ enum Replaced {
 }
 
 impl Replaced {
-    fn cancel(self) {
+    fn cancel(self, py: Python<'_>) {
         match self {
-            Self::Watcher(handle) => handle.scheduled().cancel(|| None),
+            Self::Watcher(handle) => Handle::cancel(&handle, py),
             Self::Source(Source::Watchers(watchers)) => {
                 for handle in [watchers.reader, watchers.writer].into_iter().flatten() {
-                    handle.scheduled().cancel(|| None);
+                    Handle::cancel(&handle, py);
                 }
             }
             Self::Source(_) | Self::Nothing => {}

@@ -69,6 +69,11 @@ impl Handle {
         result
     }
 
+    /// Keeps the callback from being called, and drops it.
+    pub fn cancel(handle: &Instance<Self>, py: Python<'_>) {
+        handle.scheduled.cancel(|| repr(handle, py).ok());
+    }
+
     /// Waits until no other thread runs the callback.
     fn wait_for_other_threads(&self, py: Python<'_>) {
         while ![0, current_ident()].contains(&self.running_on.get()) {
@@ -135,7 +140,7 @@ impl Class for Handle {
 
 fn cancel(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
     handle.wait_for_other_threads(py);
-    handle.scheduled.cancel(|| repr(handle, py).ok());
+    Handle::cancel(handle, py);
     Ok(Object::none(py))
 }
 

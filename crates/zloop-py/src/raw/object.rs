@@ -90,6 +90,13 @@ impl Object {
         self.0.bind(py)
     }
 
+    /// How many references to the object there are, this one among them.
+    #[inline]
+    pub fn references(&self) -> isize {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_REFCNT(self.as_ptr()) }
+    }
+
     /// Whether this is the very object `other`.
     #[inline]
     pub fn is(&self, other: *mut ffi::PyObject) -> bool {

@@ -46,11 +46,11 @@ impl Lower {
     /// Has the upper transport asked when the batch of callbacks was run, if it can be.
     pub fn gather(&self) -> bool {
         match self {
-            Self::Stream(transport) => {
+            Self::Stream(transport) if !transport.shares_socket() => {
                 transport.gather();
                 true
             }
-            Self::Tls(_) => false,
+            Self::Stream(_) | Self::Tls(_) => false,
         }
     }
 

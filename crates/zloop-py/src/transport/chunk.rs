@@ -33,6 +33,20 @@ impl Chunk {
         }
     }
 
+    /// Takes the bytes of whatever `memoryview` takes, as asyncio does with each of `writelines`.
+    ///
+    /// # Errors
+    /// `TypeError` for any other object.
+    pub fn of_any(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        match Self::of(data)? {
+            Some(chunk) => Ok(chunk),
+            None => {
+                let view = PyMemoryView::from(data)?;
+                Ok(Self::Copied(Buffer::readable(&view)?.to_vec()))
+            }
+        }
+    }
+
     /// Takes the bytes of a bytes-like object: shared if they cannot change, else copied. `None`
     /// for an object of another kind.
     ///

@@ -63,17 +63,29 @@ impl Instance<StreamTransport> {
                 buffer_updated,
             } => self.read_into_buffer(py, &protocol, get_buffer, buffer_updated),
             Receiver::Tls(layer) => self.read_ciphertext(py, &protocol, layer),
-            Receiver::Missing(method) => {
-                let error = match protocol.object().bind(py).getattr(*method) {
-                    Ok(_) => PyAttributeError::new_err(*method),
+            Receiver::Missing(method) => self.read_in_vain(py, &protocol, method),
+        }
+    }
+
+    /// The protocol has no method for data: there is an error once data comes.
+    fn read_in_vain(
+        &self,
+        py: Python<'_>,
+        protocol: &Protocol,
+        method: &'static str,
+    ) -> PyResult<()> {
+        match self.receive(py) {
+            Ok(Received::Data(_)) => {
+                let error = match protocol.object().bind(py).getattr(method) {
+                    Ok(_) => PyAttributeError::new_err(method),
                     Err(error) => error,
                 };
-                self.fatal_error(
-                    py,
-                    error,
-                    "Fatal error: protocol.data_received() call failed.",
-                )
+                let message = "Fatal error: protocol.data_received() call failed.";
+                self.fatal_error(py, error, message)
             }
+            Ok(Received::End) => self.end_received(py, protocol),
+            Ok(Received::Nothing) => Ok(()),
+            Err(error) => self.fatal_error(py, error, READ_FAILED),
         }
     }
 

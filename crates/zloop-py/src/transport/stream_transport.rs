@@ -29,6 +29,8 @@ pub struct StreamTransport {
     pub(super) event_loop: Instance<EventLoop>,
     pub(super) stream: RefCell<Stream<Chunk>>,
     pub(super) token: Cell<Option<Token>>,
+    /// The descriptor's number, told even when it is closed.
+    number: RawFd,
     /// Registered instead of the descriptor, where somebody watches its number.
     pub(super) stand_in: Cell<Option<OwnedFd>>,
     /// The interest that the selector was told.
@@ -39,6 +41,8 @@ pub struct StreamTransport {
     pub(super) socket: RefCell<Option<Object>>,
     /// Whether that socket object was told to stay open while the transport uses it.
     pub(super) holds_socket: Cell<bool>,
+    /// Whether `get_extra_info("socket")` was asked for, whose answer refers to that socket object.
+    pub(super) shows_socket: Cell<bool>,
     /// The address family of a descriptor of our own, for the socket object that may be asked for.
     pub(super) family: i32,
     /// Its protocol number, likewise.
@@ -147,11 +151,13 @@ impl StreamTransport {
                 event_loop: event_loop.clone(),
                 stream: RefCell::new(Stream::new(parts.descriptor)),
                 token: Cell::new(None),
+                number: fd,
                 stand_in: Cell::new(None),
                 interest: Cell::new(Interest::NONE),
                 protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
                 socket: RefCell::new(parts.socket),
                 holds_socket: Cell::new(false),
+                shows_socket: Cell::new(false),
                 family: parts.family,
                 proto: parts.proto,
                 local: RefCell::new(None),
@@ -232,9 +238,14 @@ impl StreamTransport {
             .getter(c"_protocol", |transport, py| {
                 Ok(transport.protocol_object(py))
             })
+            .method(
+                c"_show_socket",
+                show_socket,
+                c"_show_socket($self)\n--\n\nThe socket object for `get_extra_info`.",
+            )
             .getter(c"_sock", socket)
             .getter(c"_sock_fd", |transport, py| {
-                Ok(Object::from(transport.fd().into_pyobject(py)?))
+                Ok(Object::from(transport.number.into_pyobject(py)?))
             })
             .getter(c"_peername", peername)
             .getter(c"_local_name", local_name)
@@ -245,6 +256,15 @@ impl StreamTransport {
         let builder = reading::add_methods(builder);
         let builder = writing::add_methods(builder);
         lifecycle::add_methods(builder).build(module, &base, true)
+    }
+
+    /// Whether others have the socket object too, and may use it past the transport.
+    pub fn shares_socket(&self) -> bool {
+        let own = 1 + isize::from(self.shows_socket.get());
+        let socket = self.socket.borrow();
+        socket
+            .as_ref()
+            .is_some_and(|socket| socket.references() > own)
     }
 
     pub(super) fn protocol_object(&self, py: Python<'_>) -> Object {
@@ -369,6 +389,16 @@ fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obj
     socket
         .bind(py)
         .call_method1(intern!(py, "setblocking"), (false,))?;
+    Ok(socket)
+}
+
+fn show_socket(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
+    let socket = socket(transport, py)?;
+    transport.shows_socket.set(true);
     Ok(socket)
 }
 

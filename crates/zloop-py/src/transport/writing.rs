@@ -12,7 +12,6 @@ use crate::errors::os_error;
 use crate::event_loop::is_fatal;
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
-use crate::raw::bytes::Buffer;
 use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
@@ -29,6 +28,7 @@ pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilde
         .method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be sent.")
         .method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
         .method(c"set_write_buffer_limits", set_write_buffer_limits, c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nSet the limits of flow control.")
+        .method(c"_send_gathered", send_gathered, c"_send_gathered($self)\n--\n\nSend what was written, so far as it waits for the callbacks to end.")
         .method(c"_make_empty_waiter", make_empty_waiter, c"_make_empty_waiter($self)\n--\n\nA future that is set when nothing waits to be sent.")
         .method(c"_reset_empty_waiter", reset_empty_waiter, c"_reset_empty_waiter($self)\n--\n\nAllow writing again.")
         .getter(c"_protocol_paused", |transport, py| Ok(Object::boolean(py, transport.protocol_paused.get())))
@@ -63,7 +63,7 @@ impl Instance<StreamTransport> {
         self.after_write(py)
     }
 
-    /// Has TLS encrypt what it gathered once the batch of callbacks was run.
+    /// Sends what was or will be written, TLS's too, once the batch of callbacks was run.
     pub fn gather(&self) {
         if !self.gathered.replace(true) {
             self.event_loop.push_unsent(self.clone());
@@ -101,9 +101,12 @@ impl Instance<StreamTransport> {
             }
             return self.flush(py);
         }
-        if self.event_loop.is_in_callback() && buffered < GATHER_LIMIT && buffered <= high {
-            self.gathered.set(true);
-            self.event_loop.push_unsent(self.clone());
+        if self.event_loop.is_in_callback()
+            && buffered < GATHER_LIMIT
+            && buffered <= high
+            && !self.shares_socket()
+        {
+            self.gather();
             return Ok(());
         }
         self.flush(py)
@@ -260,20 +263,12 @@ fn writelines(
 ) -> PyResult<Object> {
     let [list] = arguments.bind(py, "writelines", ["list_of_data"], 1)?;
     transport.check_writable("writelines")?;
-    let Some(list) = list else {
+    let Some(list) = list.filter(|list| !list.is_none()) else {
         return Ok(Object::none(py));
     };
     let mut chunks = Vec::new();
     for data in list.try_iter()? {
-        let data = data?;
-        match Chunk::of(&data)? {
-            Some(chunk) => chunks.push(chunk),
-            None => {
-                // Raises the TypeError that asyncio's memoryview() raises.
-                Buffer::readable(&data)?;
-                return Err(not_bytes(&data));
-            }
-        }
+        chunks.push(Chunk::of_any(&data?)?);
     }
     if chunks.is_empty() {
         return Ok(Object::none(py));
@@ -290,6 +285,17 @@ fn writelines(
         }
     }
     transport.after_write(py)?;
+    Ok(Object::none(py))
+}
+
+fn send_gathered(
+    transport: &Instance<StreamTransport>,
+    py: Python<'_>,
+    _: Arguments<'_>,
+) -> PyResult<Object> {
+    if transport.gathered.get() {
+        transport.send_gathered(py)?;
+    }
     Ok(Object::none(py))
 }
 

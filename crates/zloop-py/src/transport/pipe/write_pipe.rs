@@ -55,7 +55,7 @@ impl WritePipeTransport {
         let base = module
             .py()
             .import("asyncio")?
-            .getattr("WriteTransport")?
+            .getattr("Transport")?
             .cast_into::<PyType>()?;
         endpoint::add_methods(ClassBuilder::<Self>::new())
             .method(c"write", write, c"write($self, data)\n--\n\nWrite bytes; what the pipe cannot take yet is buffered.")
