@@ -17,6 +17,9 @@ WORKERS = 6
 
 NOT_RUN = "not run"
 
+# A second descriptor of this process's output, for what a run tells while it goes on.
+STEPS = os.dup(1)
+
 
 @dataclass
 class Run:
@@ -93,6 +96,7 @@ class Tests:
                 "ZLOOP_SUITE_OUTCOMES": str(outcomes),
                 "ZLOOP_SUITE_LOOP": loop or "",
                 "ZLOOP_SUITE_RUNNER": "1" if self.runner else "",
+                "ZLOOP_SUITE_STEPS": str(STEPS),
             }
             options = ["-q", "--no-header", "-p", "suite_plugin", "-p", "no:cacheprovider"]
             options += [*self.options, "-n", str(workers)]
@@ -103,6 +107,7 @@ class Tests:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                pass_fds=[STEPS],
                 text=True,
                 check=False,
             )

@@ -2,10 +2,14 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import chosen_loop
 import pytest
+
+# Seconds between words about how far a suite has come.
+TOLD_EACH = 60
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,10 +58,11 @@ def pytest_configure(config):
 
 
 class _Recorder:
-    """Writes the outcome of each test, by its node id."""
+    """Writes the outcome of each test, by its node id, and tells now and then how many there are."""
 
     def __init__(self, path):
         self._path = path
+        self._told = time.monotonic()
         self._outcomes = {}
         self._details = {}
 
@@ -71,6 +76,14 @@ class _Recorder:
             self._outcomes[report.nodeid] = outcome
         if report.failed:
             self._details[report.nodeid] = report.longreprtext
+        if time.monotonic() - self._told >= TOLD_EACH:
+            self._told = time.monotonic()
+            self._tell(f"==> {len(self._outcomes)} tests so far, {len(self._details)} failed\n")
+
+    def _tell(self, line):
+        """Writes where the output of the comparison goes: that of pytest is held back."""
+        if "ZLOOP_SUITE_STEPS" in os.environ:
+            os.write(int(os.environ["ZLOOP_SUITE_STEPS"]), line.encode())
 
     def pytest_sessionfinish(self):
         self._path.write_text(
