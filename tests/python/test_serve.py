@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import re
 import socket
 import sys
@@ -405,3 +406,29 @@ def test_listening_socket_is_not_the_users_to_watch(zloop_loop):
         await server.wait_closed()
 
     zloop_loop.run_until_complete(main())
+
+
+def test_debug_mode_logs_connections(loop, caplog):
+    async def main():
+        made = loop.create_future()
+
+        class Made(asyncio.Protocol):
+            def connection_made(self, transport):
+                made.set_result(transport)
+
+        server = await loop.create_server(Made, "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as client:
+            address = client.getsockname()
+            (await made).abort()
+            await asyncio.sleep(0)
+        server.close()
+        await server.wait_closed()
+        return address
+
+    loop.set_debug(True)
+    with caplog.at_level(logging.DEBUG, "asyncio"):
+        address = loop.run_until_complete(main())
+    start = "<Server sockets="
+    middle = f" got a new connection from {address!r}: <"
+    logged = [text for text in caplog.messages if text.startswith(start) and middle in text]
+    assert len(logged) == 1

@@ -439,6 +439,37 @@ def test_an_exception_of_what_close_delivers_ends_the_connection(loop, role, eng
     assert reports == ["Fatal error on SSL protocol"]
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ZeroDivisionError, "Fatal error on SSL protocol"),
+        (asyncio.CancelledError, "Fatal error: protocol.buffer_updated() call failed."),
+        (GeneratorExit, "Fatal error: protocol.buffer_updated() call failed."),
+    ],
+)
+def test_whatever_data_received_raises_is_reported(loop, role, engine, error, message):
+    class Failing(Recorder):
+        def data_received(self, data):
+            raise error
+
+    async def main():
+        def talk(peer):
+            with suppress(OSError, EOFError):
+                peer.sock.sendall(peer.encrypted(DATA))
+                peer.receive()
+
+        ours, thread = await meet(role, engine, talk, Failing)
+        assert type(await ours.lost) is error
+        await thread
+
+    reports = []
+    loop.set_exception_handler(lambda _, report: reports.append(report))
+    loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
+    assert [(type(report["exception"]), report["message"]) for report in reports] == [
+        (error, message)
+    ]
+
+
 def test_close_sends_megabytes_first(run, role, engine):
     async def main():
         received = []

@@ -1,6 +1,6 @@
 //! The way of bytes and events, after anything happened.
 
-use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::exceptions::{PyAttributeError, PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
@@ -8,7 +8,6 @@ use super::TlsTransport;
 use super::engine::Event;
 use super::lower::Lower;
 use super::transport::Told;
-use crate::event_loop::is_fatal;
 use crate::raw::bytes::{Buffer, SharedBytes};
 use crate::raw::call;
 use crate::raw::object::{Instance, Object};
@@ -91,8 +90,11 @@ impl Instance<TlsTransport> {
             match delivered {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
-                Err(error) if is_fatal(py, &error) => return Err(error),
-                Err(error) => return self.fatal_error(py, error, FAILED),
+                Err(error) if error.is_instance_of::<PyException>(py) => {
+                    return self.fatal_error(py, error, FAILED);
+                }
+                // The transport below reports it, as asyncio's does.
+                Err(error) => return Err(error),
             }
         }
     }

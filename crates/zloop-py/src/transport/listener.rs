@@ -118,6 +118,7 @@ impl Listener {
             StreamTransport::create(py, event_loop, parts)
         });
         match made {
+            Ok(transport) if event_loop.is_debug() => self.log_connection(py, &transport),
             Ok(_) => Ok(()),
             Err(error) if is_fatal(py, &error) => Err(error),
             Err(_) if !event_loop.is_debug() => {
@@ -140,6 +141,21 @@ impl Listener {
                 Ok(())
             }
         }
+    }
+
+    fn log_connection(
+        &self,
+        py: Python<'_>,
+        transport: &Instance<StreamTransport>,
+    ) -> PyResult<()> {
+        let transport = transport.bind(py);
+        let message = "%r got a new connection from %r: %r";
+        let server = self.server.as_ref().map(|server| server.bind(py));
+        let peer = transport.call_method1("get_extra_info", ("peername",))?;
+        let socket = transport.call_method1("get_extra_info", ("socket",))?;
+        let logger = imports(py)?.logger.bind(py);
+        logger.call_method1("debug", (message, server, peer, socket))?;
+        Ok(())
     }
 
     /// Stops accepting for a while, so that a full process does not spin.
