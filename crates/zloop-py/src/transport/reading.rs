@@ -1,6 +1,6 @@
 //! From readiness to `data_received` or `buffer_updated`.
 
-use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
 use zloop_net::ReadOutcome;
@@ -208,6 +208,7 @@ impl Instance<StreamTransport> {
             let bytes = view.as_mut_slice()?;
             Ok(self.stream.borrow_mut().read(bytes))
         });
+        let outcome = outcome.map_err(|_| not_writable(buffer.bind(py)));
         drop(buffer);
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -321,4 +322,14 @@ fn is_reading(
     _: Arguments<'_>,
 ) -> PyResult<Object> {
     Ok(Object::boolean(py, transport.is_reading()))
+}
+
+/// What asyncio's `recv_into` says of a buffer that nothing can be read into.
+fn not_writable(buffer: &Bound<'_, PyAny>) -> PyErr {
+    match buffer.get_type().name() {
+        Ok(name) => PyTypeError::new_err(format!(
+            "recv_into() argument 1 must be read-write bytes-like object, not {name}"
+        )),
+        Err(error) => error,
+    }
 }
