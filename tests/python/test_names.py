@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import socket
@@ -156,3 +157,16 @@ def test_resolver_ends_with_the_loop(zloop_loop):
     assert len(resolver_threads()) == 1
     zloop_loop.run_until_complete(zloop_loop.shutdown_default_executor())
     assert resolver_threads() == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1\0.example", "localhost\0", "\0", "::1\0"])
+def test_a_name_does_not_end_at_a_null_character(loop, host):
+    async def main():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            with pytest.raises(ValueError, match=r"^embedded null character$"):
+                await loop.create_connection(asyncio.Protocol, host, port)
+        with pytest.raises(ValueError, match=r"^embedded null character$"):
+            await loop.create_server(asyncio.Protocol, host, 0)
+
+    loop.run_until_complete(main())

@@ -105,16 +105,22 @@ def _is_local_question(host: Any, port: Any, flags: Any) -> bool:
             host = host.decode("ascii")
         except UnicodeDecodeError:
             return False
-    return host is None or (isinstance(host, str) and _literal_family(host) is not None)
+    try:
+        return host is None or (isinstance(host, str) and _literal_family(host) is not None)
+    except ValueError:
+        return False
 
 
 def _literal_family(host: str) -> socket.AddressFamily | None:
-    """The family of an address in its strict form, without a zone; None for anything else."""
+    """The family of an address in its strict form, without a zone; None for anything else.
+
+    Raises ValueError for a null character, at which the system would take the name to end.
+    """
     if "%" in host:
         return None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.inet_pton(family, host)
-    except (OSError, ValueError):
+    except OSError:
         return None
     return family
