@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
+from nightly_suites import nightly_suites
 from suite import Suite, from_cargo, from_json
-from workspace import RESULTS, Argument, announce
+from workspace import RESULTS, Argument
 
 FUZZ_SECONDS = 8
 
 
 def deep_suites() -> list[Suite]:
     """Interleavings of threads, and inputs that nobody thought of."""
-    return [_loom(), *_miri(), _fuzz()]
+    return [_loom(), *nightly_suites(), _fuzz()]
 
 
 def _loom() -> Suite:
@@ -21,23 +21,6 @@ def _loom() -> Suite:
     command = "cargo test -p zloop-core --lib loom --target-dir target/loom"
     environment = {"RUSTFLAGS": "--cfg loom"}
     return Suite("loom", command.split(), 600, from_cargo, environment)
-
-
-def _miri() -> list[Suite]:
-    """zloop-core alone: the tests of the others need a TLS library in C, which takes long to build."""
-    probe = ["cargo", "+nightly", "miri", "--version"]
-    try:
-        found = subprocess.run(probe, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        found = False
-    if not found:
-        announce("Miri is left out: rustup toolchain install nightly --component miri,rust-src")
-        return []
-    command = "cargo +nightly miri test -p zloop-core --lib --target-dir target/miri"
-    # Interpreting so many random operations would take minutes, and the heap has no unsafe code.
-    left_out = ["--", "--skip", "it_behaves_as_a_sorted_map"]
-    environment = {"MIRIFLAGS": "-Zmiri-disable-isolation"}
-    return [Suite("Miri", [*command.split(), *left_out], 600, from_cargo, environment)]
 
 
 def _fuzz() -> Suite:

@@ -427,6 +427,7 @@ mod tests {
     proptest! {
         /// Against a map that is sorted by deadline and insertion.
         #[test]
+        #[cfg_attr(miri, ignore = "interpreting random operations takes minutes")]
         fn it_behaves_as_a_sorted_map(operations in prop::collection::vec(operation(), 0..300)) {
             let mut timers = TimerHeap::new();
             let mut model = BTreeMap::new();

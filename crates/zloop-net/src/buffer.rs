@@ -205,6 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "interpreting random operations takes minutes")]
         fn it_behaves_as_bytes_in_a_row(operations in prop::collection::vec(operation(), 0..80)) {
             let mut buffer = WriteBuffer::new();
             let mut model: Vec<u8> = Vec::new();

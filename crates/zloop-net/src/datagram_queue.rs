@@ -173,6 +173,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "interpreting random operations takes minutes")]
         fn it_keeps_order_counts_and_tells_each_crossing_once(
             operations in prop::collection::vec(operation(), 0..100),
         ) {

@@ -80,7 +80,7 @@ mod tests {
             let buffer = ReadBuffer::new(length);
             assert_eq!(buffer.len(), length);
             assert_eq!(buffer.as_ptr().align_offset(PAGE), 0);
-            assert!(buffer.iter().all(|byte| *byte == 0));
+            assert!(*buffer == *vec![0; length]);
         }
     }
 

@@ -59,6 +59,7 @@ fn a_full_pipe_blocks_and_a_closed_one_breaks() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no fstat")]
 fn kinds_are_told_apart() {
     let (reader, _writer) = pipe::pair().expect("a pipe");
     let (socket, _peer) = UnixStream::pair().expect("a pair");

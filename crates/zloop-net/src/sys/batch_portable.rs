@@ -53,6 +53,7 @@ mod tests {
     use crate::address::PeerAddress;
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no datagrams")]
     fn one_by_one_is_as_good_as_at_once() {
         let (near, far) = UnixDatagram::pair().expect("a pair");
         far.set_nonblocking(true).expect("a non-blocking socket");
@@ -77,6 +78,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no datagrams")]
     fn what_cannot_be_sent_ends_a_batch() {
         let (near, _far) = UnixDatagram::pair().expect("a pair");
         let outgoing =

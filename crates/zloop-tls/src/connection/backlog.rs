@@ -163,6 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "interpreting random operations takes minutes")]
         fn it_behaves_as_bytes_in_a_row(
             operations in prop::collection::vec((operation(), 0..40_usize), 0..80),
         ) {

@@ -103,6 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "interpreting so many bytes takes minutes")]
     fn keeps_bytes_in_order_while_it_grows() {
         let mut inbound = Inbound::new();
         let bytes: Vec<u8> = (0..300_000_u32).map(|number| number as u8).collect();
@@ -118,6 +119,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "interpreting so many bytes takes minutes")]
     fn offers_more_to_a_peer_that_fills_it_and_less_to_one_that_does_not() {
         let mut inbound = Inbound::new();
         let receive = |inbound: &mut Inbound, most: usize| {
@@ -139,6 +141,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "interpreting so many bytes takes minutes")]
     fn offers_room_behind_an_unfinished_record_of_any_size() {
         let mut inbound = Inbound::new();
         inbound.push(&[7; 100_000]);
@@ -168,6 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "interpreting random operations takes minutes")]
         fn it_behaves_as_bytes_in_a_row(operations in prop::collection::vec(operation(), 0..40)) {
             let mut inbound = Inbound::new();
             let mut model: Vec<u8> = Vec::new();

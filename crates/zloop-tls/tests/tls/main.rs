@@ -13,6 +13,5 @@ mod model;
 mod negotiation;
 mod network;
 mod paths;
-mod scripted;
 mod settings;
 mod splits;

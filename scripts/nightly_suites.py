@@ -1,0 +1,93 @@
+"""The suites that need a nightly toolchain: Miri and the sanitizers. They run where it can run them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from suite import Suite, from_cargo
+from workspace import ROOT, announce
+
+NIGHTLY = ("cargo", "+nightly")
+
+# Leaks what a forked child inherits, as a child must.
+LEAKS_ON_PURPOSE = "a_renewed_selector_leaves_the_inherited_one_alone"
+
+
+def nightly_suites() -> list[Suite]:
+    """What the nightly toolchain of this machine can run."""
+    suites = []
+    if _answer(*NIGHTLY, "miri", "--version"):
+        suites.append(_miri())
+    else:
+        announce("Miri is left out: rustup toolchain install nightly --component miri,rust-src")
+    if _has_runtime("asan"):
+        suites.append(_address_sanitizer())
+    else:
+        announce("The address sanitizer is left out: rustup toolchain install nightly")
+    return suites
+
+
+def _miri() -> Suite:
+    """The units, pipes and the TLS states over an engine that a test plays: what needs no socket."""
+    packages = "-p zloop-core -p zloop-net -p zloop-tls --lib --test pipe --test scripted"
+    command = f"miri test {packages} --no-fail-fast --target-dir target/miri"
+    return Suite(
+        "Miri",
+        [*NIGHTLY, *command.split(), *_without_c()],
+        budget=600,
+        read_totals=from_cargo,
+        # A backtrace takes the interpreter seconds, and some tests panic because they should.
+        environment={"MIRIFLAGS": "-Zmiri-disable-isolation", "RUST_BACKTRACE": "0"},
+    )
+
+
+def _address_sanitizer() -> Suite:
+    """The crates that have unsafe code, in all their tests."""
+    packages = "-p zloop-core -p zloop-net --no-fail-fast"
+    # The target is named so that build scripts are left as they are.
+    command = f"test {packages} --target {_host()} --target-dir target/address"
+    flag = "-Zsanitizer=address"
+    return Suite(
+        "Address sanitizer",
+        [*NIGHTLY, *command.split(), *_without_c(), "--", "--skip", LEAKS_ON_PURPOSE],
+        budget=900,
+        read_totals=from_cargo,
+        environment={"RUSTFLAGS": flag, "RUSTDOCFLAGS": flag},
+    )
+
+
+def _without_c() -> list[str]:
+    """Options of cargo's that keep it from building the cryptography in C, which takes minutes.
+
+    What these suites run never calls it, so that what its build script would say is enough.
+    """
+    question = ("cargo", "metadata", "--format-version", "1", "--locked", "--manifest-path")
+    metadata = json.loads(_answer(*question, str(ROOT / "Cargo.toml")))
+    links = {package["name"]: package["links"] for package in metadata["packages"]}
+    script = f"target.{_host()}.{links['aws-lc-sys']}"
+    bindings = _host().replace("-", "_")
+    return [
+        *("--config", f'{script}.include="none"'),
+        *("--config", f'{script}.rustc-cfg=["{bindings}"]'),
+    ]
+
+
+def _has_runtime(sanitizer: str) -> bool:
+    libraries = _answer("rustc", "+nightly", "--print", "target-libdir").strip()
+    return bool(libraries) and any(Path(libraries).glob(f"*_rt.{sanitizer}.a"))
+
+
+def _host() -> str:
+    lines = _answer("rustc", "-vV").splitlines()
+    return next(line.removeprefix("host: ") for line in lines if line.startswith("host: "))
+
+
+def _answer(*question: str) -> str:
+    """What a command prints; nothing, if it is not there or fails."""
+    try:
+        finished = subprocess.run(question, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return finished.stdout if finished.returncode == 0 else ""
