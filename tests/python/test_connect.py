@@ -9,6 +9,7 @@ import gc
 import re
 import socket
 import struct
+import sys
 import warnings
 from asyncio.trsock import TransportSocket
 
@@ -541,5 +542,62 @@ def test_closed_socket_is_a_bad_descriptor(loop):
         with pytest.raises(OSError) as caught:
             await loop.connect_accepted_socket(asyncio.Protocol, sock)
         assert caught.value.errno == errno.EBADF
+
+
+@pytest.fixture
+def socket_without_connect(monkeypatch):
+    """What programs do that allow connections to some hosts only."""
+
+    def connect(self, address):
+        raise PermissionError(f"no connection to {address[0]}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+def test_replaced_connect_is_called(loop, socket_without_connect):
+    with pytest.raises(PermissionError, match="no connection to 127.0.0.1"):
+        loop.run_until_complete(loop.create_connection(asyncio.Protocol, "127.0.0.1", 1))
+
+
+def test_replaced_socket_class_is_used(loop, monkeypatch):
+    class Refused(socket.socket):
+        def __init__(self, *arguments, **keywords):
+            raise PermissionError("no sockets here")
+
+    async def main():
+        monkeypatch.setattr(socket, "socket", Refused)
+        await loop.create_connection(asyncio.Protocol, "127.0.0.1", 1)
+
+    with pytest.raises(PermissionError, match="no sockets here"):
+        loop.run_until_complete(main())
+
+
+def test_connecting_is_audited(loop):
+    address = ("127.0.0.1", 1)
+    seen = []
+    # A hook stays for as long as the process does.
+    watching = True
+    sys.addaudithook(lambda *event: seen.append(event) if watching else None)
+    with pytest.raises(ConnectionRefusedError):
+        loop.run_until_complete(loop.create_connection(asyncio.Protocol, *address))
+    watching = False
+    assert [arguments[1] for event, arguments in seen if event == "socket.connect"] == [address]
+
+
+def test_connected_socket_made_when_asked_for(loop):
+    async def main():
+        async with echo_server(loop) as address:
+            transport, protocol = await loop.create_connection(Recorder, *address)
+            sock = transport.get_extra_info("socket")
+            assert (sock.family, sock.type, sock.proto) == (
+                socket.AF_INET,
+                socket.SOCK_STREAM,
+                socket.IPPROTO_TCP,
+            )
+            assert sock.gettimeout() == 0
+            assert sock.getpeername() == transport.get_extra_info("peername") == address
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+            transport.close()
+            await protocol.lost
 
     loop.run_until_complete(main())

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use crate::address::PeerAddress;
 use crate::sys;
 
 /// A socket whose connection was begun.
@@ -28,19 +29,16 @@ impl Connecting {
         self.connected
     }
 
-    /// What became of the connection.
+    /// What became of the connection: who is at its other end.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::WouldBlock`] if it is still on its way, else why it failed.
-    pub fn finish(&self) -> io::Result<()> {
-        if self.connected {
-            return Ok(());
-        }
+    pub fn finish(&self) -> io::Result<PeerAddress> {
         let result = sys::connect_result(&self.fd);
         let fd = self.fd.as_raw_fd();
         match &result {
-            Ok(()) => tracing::debug!(fd, "connected"),
+            Ok(peer) => tracing::debug!(fd, ?peer, "connected"),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => tracing::debug!(fd, %error, "connecting failed"),
         }

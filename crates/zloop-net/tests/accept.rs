@@ -20,7 +20,7 @@ fn listen() -> (OwnedFd, SocketAddr) {
     (listener, address)
 }
 
-fn finish(connecting: &Connecting) -> std::io::Result<()> {
+fn finish(connecting: &Connecting) -> std::io::Result<PeerAddress> {
     if !connecting.is_connected() {
         let mut reactor = Reactor::new()?;
         reactor.register(connecting.as_raw_fd(), Interest::WRITABLE, ())?;
@@ -65,7 +65,8 @@ fn a_tcp_connection_is_accepted_with_its_peer() {
     let error = accept(&listener).expect_err("nobody connected");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     let connecting = tcp::connect(address, None).expect("a connection");
-    finish(&connecting).expect("a connection");
+    let peer = finish(&connecting).expect("a connection");
+    assert_eq!(peer.ip(), Some(address));
     let accepted = accept(&listener).expect("a connection");
     let client = tcp::local_address(&connecting).expect("an address");
     assert_eq!(accepted.peer, PeerAddress::Ip(client));

@@ -29,6 +29,7 @@ use pyo3::prelude::*;
 fn _zloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<tls::RustlsContext>()?;
+    module.add_class::<transport::PendingConnection>()?;
     module.add_function(wrap_pyfunction!(
         tls::certificate::decode_certificate,
         module

@@ -140,7 +140,7 @@ impl Link {
     /// Whether the connection is made.
     fn finish_connecting(&mut self) -> bool {
         match sys::connect_result(&sys::borrow(self.stream.as_raw_fd())) {
-            Ok(()) => self.phase = Phase::Made,
+            Ok(_) => self.phase = Phase::Made,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(error) => self.failure = Some(Error::Connect(error)),
         }

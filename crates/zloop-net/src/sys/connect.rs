@@ -6,6 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::io::Errno;
 use socket2::{SockAddr, SockRef};
 
+use super::name::peer_name;
+use crate::address::PeerAddress;
+
 /// Begins a connection; true if it is made already.
 pub(crate) fn connect(fd: &OwnedFd, peer: &SockAddr) -> io::Result<bool> {
     let error = match SockRef::from(fd).connect(peer) {
@@ -22,18 +25,16 @@ pub(crate) fn connect(fd: &OwnedFd, peer: &SockAddr) -> io::Result<bool> {
     }
 }
 
-/// What became of a connection that was begun.
-pub(crate) fn connect_result(fd: &impl AsFd) -> io::Result<()> {
-    let socket = SockRef::from(fd);
-    if let Some(error) = socket.take_error()? {
-        return Err(error);
-    }
-    match socket.peer_addr() {
-        Ok(_) => Ok(()),
-        // No error and no peer: nothing is decided yet.
+/// What became of a connection that was begun: its peer.
+pub(crate) fn connect_result(fd: &impl AsFd) -> io::Result<PeerAddress> {
+    match peer_name(fd.as_fd()) {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
+            match SockRef::from(fd).take_error()? {
+                Some(error) => Err(error),
+                // No error and no peer: nothing is decided yet.
+                None => Err(io::ErrorKind::WouldBlock.into()),
+            }
         }
-        Err(error) => Err(error),
+        result => result,
     }
 }

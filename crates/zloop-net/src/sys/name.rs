@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::offset_of;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
 
@@ -16,6 +16,12 @@ const PATH_OFFSET: usize = offset_of!(libc::sockaddr_un, sun_path);
 /// The address of this end of a socket.
 pub(crate) fn local_name(fd: RawFd) -> io::Result<PeerAddress> {
     Ok(decode(&rustix::net::getsockname(borrow(fd))?))
+}
+
+/// The address of the other end of a socket.
+pub(crate) fn peer_name(fd: BorrowedFd<'_>) -> io::Result<PeerAddress> {
+    let name = rustix::net::getpeername(fd)?;
+    Ok(name.as_ref().map_or(PeerAddress::Unknown, decode))
 }
 
 /// Reads an address that the system wrote.

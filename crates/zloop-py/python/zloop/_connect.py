@@ -25,6 +25,7 @@ from ._validation import (
     check_unix_stream_socket,
     reason,
 )
+from ._zloop import PendingConnection
 
 
 class Connecting(SocketOperations, TlsConnections):
@@ -65,21 +66,23 @@ class Connecting(SocketOperations, TlsConnections):
         if host is not None or port is not None:
             if sock is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
-            resolve = functools.partial(
-                self._resolve_endpoint, family=family, proto=proto, flags=flags
-            )
-            infos = await resolve((host, port))
-            local_infos = None if local_addr is None else await resolve(local_addr)
+            infos = await self._resolve_endpoint((host, port), family, proto, flags)
+            local_infos = None
+            if local_addr is not None:
+                local_infos = await self._resolve_endpoint(local_addr, family, proto, flags)
             if interleave:
                 infos = interleave_by_family(infos, interleave)
-            sock = await self._connect_any(infos, local_infos, happy_eyeballs_delay, all_errors)
+            connection = await self._connect_any(
+                infos, local_infos, happy_eyeballs_delay, all_errors
+            )
         elif sock is None:
             raise ValueError("host and port was not specified and no sock specified")
         else:
             check_stream_socket(sock)
+            connection = sock
 
         transport, protocol = await self._create_connection_transport(
-            sock,
+            connection,
             protocol_factory,
             ssl,
             server_hostname,
@@ -167,7 +170,7 @@ class Connecting(SocketOperations, TlsConnections):
 
     async def _create_connection_transport[P: asyncio.BaseProtocol](
         self,
-        sock: socket.socket,
+        connection: socket.socket | PendingConnection,
         protocol_factory: Callable[[], P],
         ssl: ClientTls,
         server_hostname: str | None,
@@ -178,15 +181,15 @@ class Connecting(SocketOperations, TlsConnections):
         """Make the transport of a connected socket, and wait until it has told its protocol."""
         transport: asyncio.Transport
         try:
-            if sock.gettimeout() != 0:
-                sock.setblocking(False)
+            if not isinstance(connection, PendingConnection) and connection.gettimeout() != 0:
+                connection.setblocking(False)
             # One context for the whole connection, from 3.15 on; before, each callback copies its own.
             context = contextvars.copy_context() if sys.version_info >= (3, 15) else None
             protocol = protocol_factory()
             waiter = self.create_future()
             if ssl:
                 transport = self._make_ssl_transport(
-                    sock,
+                    connection,
                     protocol,
                     ssl if isinstance(ssl, ssl_module.SSLContext) else None,
                     waiter,
@@ -197,10 +200,12 @@ class Connecting(SocketOperations, TlsConnections):
                     context=context,
                 )
             else:
-                transport = self._make_socket_transport(sock, protocol, waiter, None, None, context)
+                transport = self._make_socket_transport(
+                    connection, protocol, waiter, None, None, context
+                )
         except BaseException:
             # No transport owns it.
-            sock.close()
+            connection.close()
             raise
         try:
             await waiter
@@ -210,7 +215,7 @@ class Connecting(SocketOperations, TlsConnections):
         return transport, protocol
 
     async def _resolve_endpoint(
-        self, address: Any, *, family: int, proto: int, flags: int
+        self, address: Any, family: int, proto: int, flags: int
     ) -> list[AddressInfo]:
         infos = await self._ensure_resolved(address, family=family, proto=proto, flags=flags)
         if not infos:
@@ -223,20 +228,20 @@ class Connecting(SocketOperations, TlsConnections):
         local_infos: list[AddressInfo] | None,
         happy_eyeballs_delay: float | None,
         all_errors: bool,
-    ) -> socket.socket:
+    ) -> socket.socket | PendingConnection:
         """Connect to the first address that answers, in turn or in a race."""
         errors_by_attempt: list[list[OSError]] = []
-        sock = None
+        connection = None
         try:
             if happy_eyeballs_delay is None:
                 for info in infos:
                     try:
-                        sock = await self._connect_sock(errors_by_attempt, info, local_infos)
+                        connection = await self._connect_sock(errors_by_attempt, info, local_infos)
                         break
                     except OSError:
                         continue
             else:
-                sock = await first_to_connect(
+                connection = await first_to_connect(
                     self,
                     [
                         functools.partial(self._connect_sock, errors_by_attempt, info, local_infos)
@@ -244,9 +249,9 @@ class Connecting(SocketOperations, TlsConnections):
                     ],
                     happy_eyeballs_delay,
                 )
-            if sock is None:
+            if connection is None:
                 raise _connection_error(errors_by_attempt, all_errors)
-            return sock
+            return connection
         finally:
             # The errors' tracebacks refer to this frame.
             errors_by_attempt = []
@@ -256,7 +261,7 @@ class Connecting(SocketOperations, TlsConnections):
         errors_by_attempt: list[list[OSError]],
         info: AddressInfo,
         local_infos: list[AddressInfo] | None,
-    ) -> socket.socket:
+    ) -> socket.socket | PendingConnection:
         """Make, bind and connect one socket; keep the errors for the report."""
         errors: list[OSError] = []
         errors_by_attempt.append(errors)
@@ -264,6 +269,10 @@ class Connecting(SocketOperations, TlsConnections):
         sock = None
         try:
             try:
+                if local_infos is None and self._connects_natively(family, kind, proto):
+                    connection = await self._connect_literal(address)
+                    if connection is not None:
+                        return connection
                 sock = non_blocking_socket(family, kind, proto)
                 if local_infos is not None:
                     _bind_locally(sock, family, local_infos, errors)
@@ -280,6 +289,24 @@ class Connecting(SocketOperations, TlsConnections):
             # An error's traceback refers to this frame.
             errors = []
             errors_by_attempt = []
+
+    async def _connect_literal(self, address: Any) -> PendingConnection | None:
+        """Connect to an address literal without a socket object; None for any other address."""
+        # There is no socket object to tell of.
+        sys.audit("socket.connect", self, address)
+        connecting = PendingConnection.begin(address)
+        if connecting is None:
+            return None
+        try:
+            while not connecting.is_connected():
+                await self._wait_ready(connecting.fileno(), self._add_writer, self._remove_writer)
+        except OSError as error:
+            connecting.close()
+            raise OSError(error.errno, f"Connect call failed {address}") from None
+        except BaseException:
+            connecting.close()
+            raise
+        return connecting
 
 
 def interleave_by_family(infos: list[AddressInfo], first_family_count: int) -> list[AddressInfo]:

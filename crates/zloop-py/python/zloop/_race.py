@@ -7,19 +7,22 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-type Attempt = Callable[[], Coroutine[Any, Any, socket.socket]]
+from ._zloop import PendingConnection
+
+type Connection = socket.socket | PendingConnection
+type Attempt = Callable[[], Coroutine[Any, Any, Connection]]
 
 
 async def first_to_connect(
     loop: asyncio.AbstractEventLoop, attempts: Iterable[Attempt], delay: float
-) -> socket.socket | None:
-    """Return the socket of the first attempt that succeeds, or None where none does.
+) -> Connection | None:
+    """Return the connection of the first attempt that succeeds, or None where none does.
 
     An attempt starts when the one before it has failed, or after `delay` seconds. When this
     returns no attempt is left running, and no socket but the winner's is open.
     """
-    running: set[asyncio.Task[socket.socket]] = set()
-    winner: asyncio.Task[socket.socket] | None = None
+    running: set[asyncio.Task[Connection]] = set()
+    winner: asyncio.Task[Connection] | None = None
     try:
         for attempt in attempts:
             latest = loop.create_task(attempt())
@@ -36,10 +39,10 @@ async def first_to_connect(
 
 async def _wait_for_winner(
     loop: asyncio.AbstractEventLoop,
-    running: set[asyncio.Task[socket.socket]],
-    latest: asyncio.Task[socket.socket] | None,
+    running: set[asyncio.Task[Connection]],
+    latest: asyncio.Task[Connection] | None,
     deadline: float | None,
-) -> asyncio.Task[socket.socket] | None:
+) -> asyncio.Task[Connection] | None:
     """Wait until an attempt succeeds, the latest one fails, or the deadline comes."""
     while running:
         timeout = None if deadline is None else deadline - loop.time()
@@ -56,7 +59,7 @@ async def _wait_for_winner(
 
 
 async def _abandon(
-    running: set[asyncio.Task[socket.socket]], winner: asyncio.Task[socket.socket] | None
+    running: set[asyncio.Task[Connection]], winner: asyncio.Task[Connection] | None
 ) -> None:
     """Cancel all attempts but the winner, and close what they connected all the same."""
     losers = {task for task in running if task is not winner}
@@ -75,6 +78,6 @@ async def _abandon(
             raise
 
 
-def _close_result(task: asyncio.Task[socket.socket]) -> None:
+def _close_result(task: asyncio.Task[Connection]) -> None:
     if not task.cancelled() and task.exception() is None:
         task.result().close()

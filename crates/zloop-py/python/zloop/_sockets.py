@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +17,10 @@ from ._names import NameResolution
 from ._validation import check_ssl_socket
 from ._zloop import Handle
 
-# What connecting once more says while the first attempt is under way.
-_CONNECTING = (errno.EALREADY, errno.EINPROGRESS, errno.EAGAIN, errno.EINTR)
-
 _NON_BLOCKING: int = getattr(socket, "SOCK_NONBLOCK", 0)
+
+_stdlib_socket = socket.socket
+_stdlib_connect = socket.socket.connect
 
 
 def non_blocking_socket(family: int, kind: int, proto: int = 0) -> socket.socket:
@@ -106,20 +105,32 @@ class SocketOperations(NameResolution):
                 address, family=sock.family, type=sock.type, proto=sock.proto
             )
             address = infos[0][4]
-        code = sock.connect_ex(address)
-        if code == errno.EAGAIN and sock.family == socket.AF_UNIX:
-            # A full backlog: nothing is under way that readiness could tell of.
-            raise OSError(code, os.strerror(code))
-        if code in _CONNECTING:
-            # Where the peer is on this machine, the connection is made or refused by now.
-            code = sock.connect_ex(address)
-            if code in _CONNECTING:
-                await self._wait_writable(sock)
-                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code not in (0, errno.EISCONN):
-                raise OSError(code, f"Connect call failed {address}")
-        elif code != 0:
-            raise OSError(code, os.strerror(code))
+        try:
+            sock.connect(address)
+        except (BlockingIOError, InterruptedError) as error:
+            if error.errno == errno.EAGAIN:
+                # A Unix listener's backlog is full: nothing is under way that readiness could tell of.
+                raise
+        else:
+            return
+        await self._wait_writable(sock)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code != 0:
+            raise OSError(code, f"Connect call failed {address}")
+
+    def _connects_natively(self, family: int, kind: int, proto: int) -> bool:
+        """Tell whether a connection needs no socket object until somebody asks for it.
+
+        That is so for TCP, unless the class or a method that makes connections was replaced.
+        """
+        return (
+            proto == socket.IPPROTO_TCP
+            and kind == socket.SOCK_STREAM
+            and family in (socket.AF_INET, socket.AF_INET6)
+            and socket.socket is _stdlib_socket
+            and socket.socket.connect is _stdlib_connect
+            and getattr(self.sock_connect, "__func__", None) is SocketOperations.sock_connect
+        )
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept one connection; return its non-blocking socket and the peer's address."""

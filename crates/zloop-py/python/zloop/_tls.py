@@ -74,7 +74,7 @@ class TlsConnections(LoopBase):
 
     def _make_ssl_transport(
         self,
-        rawsock: socket.socket,
+        rawsock: socket.socket | _zloop.PendingConnection,
         protocol: asyncio.BaseProtocol,
         sslcontext: ssl.SSLContext | None,
         waiter: asyncio.Future[None] | None = None,

@@ -15,6 +15,7 @@ __all__ = [
     "DatagramTransport",
     "EventLoop",
     "Handle",
+    "PendingConnection",
     "ReadPipeTransport",
     "RustlsContext",
     "StreamTransport",
@@ -47,6 +48,14 @@ class Handle:
 
 @final
 class TimerHandle(asyncio.TimerHandle): ...
+
+@final
+class PendingConnection:
+    @staticmethod
+    def begin(address: Any) -> PendingConnection | None: ...
+    def fileno(self) -> int: ...
+    def is_connected(self) -> bool: ...
+    def close(self) -> None: ...
 
 @disjoint_base
 class EventLoop:
@@ -137,7 +146,7 @@ class EventLoop:
     def _remove_writer(self, fd: Any) -> bool: ...
     def _make_socket_transport(
         self,
-        sock: socket.socket,
+        sock: socket.socket | PendingConnection,
         protocol: BaseProtocol,
         waiter: Future[None] | None = None,
         extra: dict[str, Any] | None = None,

@@ -4,13 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use zloop_core::Interest;
 use zloop_net::Descriptor;
 
 use super::stream_transport::{Parts, Peer};
-use super::{Listener, StreamTransport};
+use super::{Listener, PendingConnection, StreamTransport};
 use crate::errors::reactor_error;
 use crate::event_loop::{EventLoop, Source};
 use crate::logging::TARGET;
@@ -21,6 +22,7 @@ use crate::raw::object::{Instance, Object};
 
 const AF_INET: i32 = 2;
 const AF_INET6: i32 = 10;
+const IPPROTO_TCP: i32 = 6;
 
 /// Adds them to the loop's class.
 pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
@@ -63,25 +65,22 @@ fn make_socket_transport(
         return Ok(Object::none(py));
     };
     event_loop.check_open()?;
-    let fd = fileno(&socket)?;
-    let family = family(&socket)?;
-    if is_tcp(family) && fd >= 0 {
-        set_nodelay(fd);
-    }
-    // Asked for now: once the peer is gone, the system no longer knows.
-    let peer = match socket.call_method0(intern!(py, "getpeername")) {
-        Ok(peer) => Object::from(peer),
-        Err(_) => Object::none(py),
-    };
+    let Connected {
+        descriptor,
+        socket,
+        family,
+        proto,
+        peer,
+    } = connected(&socket)?;
     let transport = StreamTransport::create(
         py,
         event_loop,
         Parts {
-            descriptor: Descriptor::Borrowed(fd),
-            socket: Some(Object::from(socket.to_owned())),
+            descriptor,
+            socket,
             family,
-            proto: 0,
-            peer: Peer::Object(peer),
+            proto,
+            peer,
             protocol: &protocol,
             waiter: present(waiter),
             extra: present(extra),
@@ -90,6 +89,51 @@ fn make_socket_transport(
         },
     )?;
     Ok(transport.into_object())
+}
+
+/// What is connected, and what is known of it.
+struct Connected {
+    descriptor: Descriptor,
+    socket: Option<Object>,
+    family: i32,
+    proto: i32,
+    peer: Peer,
+}
+
+/// Reads it from a socket object, or takes it out of a `PendingConnection`.
+fn connected(socket: &Bound<'_, PyAny>) -> PyResult<Connected> {
+    let py = socket.py();
+    if let Ok(connecting) = socket.cast::<PendingConnection>() {
+        let (fd, peer) = connecting
+            .get()
+            .take()
+            .ok_or_else(|| PyValueError::new_err("the connection is not made"))?;
+        let is_v6 = peer.ip().is_some_and(|address| address.is_ipv6());
+        return Ok(Connected {
+            descriptor: Descriptor::Owned(fd),
+            socket: None,
+            family: if is_v6 { AF_INET6 } else { AF_INET },
+            proto: IPPROTO_TCP,
+            peer: Peer::Address(peer),
+        });
+    }
+    let fd = fileno(socket)?;
+    let family = family(socket)?;
+    if is_tcp(family) && fd >= 0 {
+        set_nodelay(fd);
+    }
+    // Asked for now: once the peer is gone, the system no longer knows.
+    let peer = match socket.call_method0(intern!(py, "getpeername")) {
+        Ok(peer) => Object::from(peer),
+        Err(_) => Object::none(py),
+    };
+    Ok(Connected {
+        descriptor: Descriptor::Borrowed(fd),
+        socket: Some(Object::from(socket.to_owned())),
+        family,
+        proto: 0,
+        peer: Peer::Object(peer),
+    })
 }
 
 fn set_nodelay(fd: RawFd) {

@@ -8,6 +8,7 @@
 //! | `lifecycle` | from `connection_made` to `connection_lost` |
 //! | `chunk`, `flow` | what waits to be sent, and the limits of flow control |
 //! | `protocol` | the protocol's methods, looked up once |
+//! | `pending_connection` | a connection on its way |
 //! | `listener` | accepting connections |
 //! | `address` | socket addresses as Python has them |
 //! | `endpoint` | what datagram and pipe transports share |
@@ -23,6 +24,7 @@ mod endpoint;
 mod flow;
 mod lifecycle;
 mod listener;
+mod pending_connection;
 mod pipe;
 mod protocol;
 mod reading;
@@ -35,6 +37,7 @@ pub use endpoint::{AnyEndpoint, Step as EndpointStep};
 pub use flow::{limits_with_default, to_python as limits_to_python};
 pub use lifecycle::Step;
 pub use listener::Listener;
+pub use pending_connection::PendingConnection;
 pub use pipe::{ReadPipeTransport, WritePipeTransport};
 pub use protocol::{Protocol, Receiver};
 pub use stream_transport::StreamTransport;
