@@ -1,7 +1,8 @@
 """Compares zloop's crates with bare system calls and with other Rust libraries, and prints a table.
 
 The servers run on one core and the client on another, each round on every library in turn. The
-micro-benchmarks are criterion's.
+client of echoes is the program's own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
+A whole run puts its tables into docs/performance-rust.md, any other one into a copy.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from statistics import median
 
+import system_packages
 from workspace import RESULTS, ROOT, Argument, StepFailed, announce, fail, require_cargo, run
 
 FOLDER = ROOT / "benchmarks" / "rust"
@@ -29,8 +35,17 @@ PROGRAM = BUILT / "release" / "zloop-bench"
 
 PLAIN = ("epoll", "zloop", "zloop-reactor", "mio", "calloop", "tokio")
 TLS = ("tls-zloop", "tls-tokio")
+HTTP = tuple(f"http-{kind}" for kind in PLAIN)
 
 CRITERION = ((FOLDER, ("turn", "timers", "waker")), (ROOT, ("connection",)))
+
+PAGE_OF_RESULTS = ROOT / "docs" / "performance-rust.md"
+MARKED = re.compile(r"(<!-- measured -->\n).*?(<!-- end of measured -->)", re.DOTALL)
+
+ANSWER = b"hello\n"
+
+# Seconds for each benchmark, where criterion would take eight.
+SHORT = ("--warm-up-time", "1", "--measurement-time", "2")
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 
@@ -57,7 +72,8 @@ class Row:
     name: str
     kinds: Sequence[str]
     connections: int
-    size: int
+    size: int = 0
+    """Of a message; requests have none."""
 
 
 ROWS = (
@@ -66,6 +82,8 @@ ROWS = (
     Row("echo of 16 KiB, 50 connections", PLAIN, 50, 16 * 1024),
     Row("TLS echo of 1 KiB, 1 connection", TLS, 1, 1024),
     Row("TLS echo of 1 KiB, 50 connections", TLS, 50, 1024),
+    Row("HTTP by wrk, 1 connection", HTTP, 1),
+    Row("HTTP by wrk, 50 connections", HTTP, 50),
 )
 
 
@@ -118,14 +136,40 @@ def measure(row: Row, kind: str, seconds: float, credentials: Path, into: Measur
     folder = [credentials] if kind in TLS else []
     with process(SERVER_CORE, "serve", kind, *folder) as server:
         address = line_of(server)
-        load = ("load", address, row.connections, row.size, seconds, *folder)
-        with process(CLIENT_CORE, *load) as client:
-            line_of(client)
+        if kind in HTTP:
             before = processor_seconds(server.pid)
-            messages, elapsed = map(float, line_of(client).split())
-            used = processor_seconds(server.pid) - before
-    into.rates.append(messages / elapsed)
+            messages, rate = load_by_wrk(address, row.connections, seconds)
+        else:
+            load = ("load", address, row.connections, row.size, seconds, *folder)
+            with process(CLIENT_CORE, *load) as client:
+                line_of(client)
+                before = processor_seconds(server.pid)
+                messages, elapsed = map(float, line_of(client).split())
+                rate = messages / elapsed
+        used = processor_seconds(server.pid) - before
+    into.rates.append(rate)
     into.costs.append(used / messages * 1e6)
+
+
+def load_by_wrk(address: str, connections: int, seconds: float) -> tuple[float, float]:
+    """How many requests were answered, and how many a second; the first answer is looked at."""
+    url = f"http://{address}/"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        body = answer.read()
+    if body != ANSWER:
+        raise StepFailed(f"{url} answered {body!r}")
+    # wrk knows whole seconds only.
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", url]
+    finished = subprocess.run(
+        command, capture_output=True, text=True, check=False, preexec_fn=on_core(CLIENT_CORE)
+    )
+    printed = finished.stdout
+    requests = re.search(r"(\d+) requests in", printed)
+    rate = re.search(r"Requests/sec:\s*([\d.]+)", printed)
+    has_errors = "Non-2xx" in printed or "Socket errors" in printed
+    if finished.returncode != 0 or requests is None or rate is None or has_errors:
+        raise StepFailed(f"wrk had errors: {' '.join((printed + finished.stderr).split())}")
+    return float(requests[1]), float(rate[1])
 
 
 def memory(kind: str, connections: int, credentials: Path) -> float:
@@ -149,10 +193,10 @@ def servers(
     with tempfile.TemporaryDirectory() as folder:
         credentials = Path(folder)
         subprocess.run([PROGRAM, "credentials", credentials], check=True)
-        for row in ROWS:
-            announce(row.name)
+        for number, row in enumerate(ROWS, 1):
             measured = {kind: Measured() for kind in row.kinds}
-            for _ in range(rounds):
+            for round_number in range(1, rounds + 1):
+                announce(f"{number} of {len(ROWS)}: {row.name}, round {round_number} of {rounds}")
                 for kind, into in measured.items():
                     measure(row, kind, seconds, credentials, into)
             results[row.name] = {kind: found.summary() for kind, found in measured.items()}
@@ -180,7 +224,7 @@ def criterion(quick: bool) -> dict[str, float]:
         if folder == ROOT:
             command[2:2] = ["-p", "zloop-tls"]
         run(
-            [*command, *(["--quick"] if quick else [])],
+            [*command, *(["--quick"] if quick else SHORT)],
             environment={"CRITERION_HOME": str(MEASURED)},
             cwd=folder,
         )
@@ -200,7 +244,7 @@ def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, floa
     for name, kinds in results.items():
         if name.startswith("memory"):
             continue
-        ours = kinds["zloop"] if "zloop" in kinds else kinds["tls-zloop"]
+        ours = next(found for kind, found in kinds.items() if kind.endswith("zloop"))
         for kind, found in kinds.items():
             ratio = found["cost"] / ours["cost"]
             lines.append(
@@ -215,9 +259,29 @@ def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, floa
     return "\n".join(lines)
 
 
+def circumstances(options: argparse.Namespace) -> str:
+    """The machine and the command, in a sentence."""
+    models = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    processor = f"{os.cpu_count()} cores" + (f" of {models[0]}" if models else "")
+    system = f"Linux {platform.release().partition('-')[0]}"
+    rounds = f"{options.rounds} rounds of {options.seconds:g} s"
+    return f"Measured on {date.today()} by `make bench-rust` ({rounds}), on {system}, {processor}."
+
+
+def fill_page(tables: str, into: Path) -> None:
+    """The document, with the tables where it has its marks."""
+    filled, places = MARKED.subn(
+        lambda marks: f"{marks[1]}\n{tables}\n\n{marks[2]}", PAGE_OF_RESULTS.read_text()
+    )
+    if places != 1:
+        raise StepFailed(f"{PAGE_OF_RESULTS} has no marks for what is measured")
+    into.write_text(filled)
+    print(f"written: {into.relative_to(ROOT)}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3, help="for each library and round")
+    parser.add_argument("--seconds", type=float, default=2, help="for each library and round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--idle", type=int, default=5000, help="how many connections are idle")
     parser.add_argument("--quick", action="store_true", help="short, and good for nothing else")
@@ -226,6 +290,8 @@ def main() -> int:
     if options.quick:
         options.seconds, options.rounds, options.idle = 0.3, 1, 200
     require_cargo()
+    if system_packages.ensure("wrk"):
+        fail("wrk is not installed")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = options.idle + 100
     if soft < wanted:
@@ -234,13 +300,17 @@ def main() -> int:
         run(["cargo", "build", "--release", "--target-dir", BUILT], cwd=FOLDER)
         results = servers(options.seconds, options.rounds, options.idle)
         micro = {} if options.no_criterion else criterion(options.quick)
+        tables = table(results, micro)
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        is_whole = bool(micro) and not options.quick
+        page = PAGE_OF_RESULTS if is_whole else RESULTS / PAGE_OF_RESULTS.name
+        fill_page(f"{circumstances(options)}\n\n{tables}", page)
     except StepFailed as error:
         fail(str(error))
-    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / "bench-rust.json"
     path.write_text(json.dumps({"servers": results, "criterion": micro}, indent=2))
-    print(table(results, micro))
-    print(f"\nwritten to {path.relative_to(ROOT)}")
+    print(tables)
+    print(f"\nwritten: {path.relative_to(ROOT)}")
     return 0
 
 

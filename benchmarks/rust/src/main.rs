@@ -1,9 +1,10 @@
-//! One process of a comparison: an echo server on some library, or the client that loads it.
+//! One process of a comparison: a server on some library, or the client that loads it with echoes.
 //! `scripts/bench_rust.py` starts them.
 
 mod credentials;
 mod load;
 mod servers;
+mod service;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -17,7 +18,6 @@ const USAGE: &str = "usage: zloop-bench credentials FOLDER
        zloop-bench load ADDRESS CONNECTIONS SIZE SECONDS [FOLDER]
        zloop-bench idle ADDRESS CONNECTIONS [FOLDER]";
 
-/// What a server does with each message is to send it back.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome {

@@ -9,15 +9,17 @@ use rustix::fd::OwnedFd;
 
 use super::{ANY_PORT, BACKLOG, READ_SIZE, announce};
 use crate::Outcome;
+use crate::service::Service;
 
-struct Connection {
+struct Connection<S> {
     socket: TcpStream,
+    service: S,
     unsent: Vec<u8>,
 }
 
 const LISTENER: u64 = 0;
 
-pub fn serve() -> Outcome {
+pub fn serve<S: Service>() -> Outcome {
     let listener = TcpListener::bind(ANY_PORT)?;
     rustix::net::listen(&listener, BACKLOG)?;
     listener.set_nonblocking(true)?;
@@ -25,7 +27,7 @@ pub fn serve() -> Outcome {
     let selector = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let data = epoll::EventData::new_u64(LISTENER);
     epoll::add(&selector, &listener, data, epoll::EventFlags::IN)?;
-    let mut slots: Vec<Option<Connection>> = Vec::new();
+    let mut slots: Vec<Option<Connection<S>>> = Vec::new();
     let mut events = Vec::with_capacity(256);
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -51,10 +53,10 @@ pub fn serve() -> Outcome {
     }
 }
 
-fn accept(
+fn accept<S: Service>(
     listener: &TcpListener,
     selector: &OwnedFd,
-    slots: &mut Vec<Option<Connection>>,
+    slots: &mut Vec<Option<Connection<S>>>,
 ) -> io::Result<()> {
     let socket = match listener.accept() {
         Ok((socket, _)) => socket,
@@ -71,12 +73,13 @@ fn accept(
     }
     slots[index] = Some(Connection {
         socket,
+        service: S::default(),
         unsent: Vec::new(),
     });
     Ok(())
 }
 
-impl Connection {
+impl<S: Service> Connection<S> {
     /// Says whether the connection goes on.
     fn advance(
         &mut self,
@@ -89,9 +92,10 @@ impl Connection {
             if count == 0 {
                 return Ok(false);
             }
-            let sent = send(&mut self.socket, &buffer[..count])?;
-            if sent < count {
-                self.unsent.extend_from_slice(&buffer[sent..count]);
+            let answer = self.service.answer(&buffer[..count]);
+            let sent = send(&mut self.socket, answer)?;
+            if sent < answer.len() {
+                self.unsent.extend_from_slice(&answer[sent..]);
                 epoll::modify(selector, &self.socket, data, epoll::EventFlags::OUT)?;
             }
         } else {

@@ -8,11 +8,12 @@ use calloop::{EventLoop, Interest, LoopHandle, Mode, PostAction};
 
 use super::{ANY_PORT, BACKLOG, READ_SIZE, announce};
 use crate::Outcome;
+use crate::service::Service;
 
 /// What all callbacks share: the buffer.
 type Shared = Vec<u8>;
 
-pub fn serve() -> Outcome {
+pub fn serve<S: Service>() -> Outcome {
     let listener = TcpListener::bind(ANY_PORT)?;
     rustix::net::listen(&listener, BACKLOG)?;
     listener.set_nonblocking(true)?;
@@ -23,7 +24,7 @@ pub fn serve() -> Outcome {
     let accepting = handle.clone();
     handle.insert_source(source, move |_, listener, _| {
         match listener.accept() {
-            Ok((socket, _)) => add(&accepting, socket)?,
+            Ok((socket, _)) => add(&accepting, socket, S::default())?,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -34,13 +35,17 @@ pub fn serve() -> Outcome {
     Ok(())
 }
 
-fn add(handle: &LoopHandle<'_, Shared>, socket: TcpStream) -> io::Result<()> {
+fn add(
+    handle: &LoopHandle<'_, Shared>,
+    socket: TcpStream,
+    mut service: impl Service,
+) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;
     let mut unsent = Vec::new();
     let source = Generic::new(socket, Interest::READ, Mode::Level);
     let inserted = handle.insert_source(source, move |_, socket, buffer| {
-        Ok(advance(socket, &mut unsent, buffer).unwrap_or(PostAction::Remove))
+        Ok(advance(socket, &mut service, &mut unsent, buffer).unwrap_or(PostAction::Remove))
     });
     inserted.map_err(|error| io::Error::other(error.to_string()))?;
     Ok(())
@@ -48,6 +53,7 @@ fn add(handle: &LoopHandle<'_, Shared>, socket: TcpStream) -> io::Result<()> {
 
 fn advance(
     mut socket: &TcpStream,
+    service: &mut impl Service,
     unsent: &mut Vec<u8>,
     buffer: &mut [u8],
 ) -> io::Result<PostAction> {
@@ -57,7 +63,7 @@ fn advance(
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(PostAction::Continue),
         Err(error) => return Err(error),
     };
-    unsent.extend_from_slice(&buffer[..count]);
+    unsent.extend_from_slice(service.answer(&buffer[..count]));
     // A message of a closed loop always fits the socket's buffer, so nothing has to wait for room.
     let sent = socket.write(unsent)?;
     unsent.drain(..sent);

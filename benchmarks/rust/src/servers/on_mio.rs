@@ -7,15 +7,17 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::{ANY_PORT, BACKLOG, READ_SIZE, announce};
 use crate::Outcome;
+use crate::service::Service;
 
 const LISTENER: Token = Token(usize::MAX);
 
-struct Connection {
+struct Connection<S> {
     socket: TcpStream,
+    service: S,
     unsent: Vec<u8>,
 }
 
-pub fn serve() -> Outcome {
+pub fn serve<S: Service>() -> Outcome {
     let mut listener = TcpListener::bind(ANY_PORT)?;
     rustix::net::listen(&listener, BACKLOG)?;
     announce(listener.local_addr()?)?;
@@ -23,7 +25,7 @@ pub fn serve() -> Outcome {
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(256);
-    let mut connections: Vec<Option<Connection>> = Vec::new();
+    let mut connections: Vec<Option<Connection<S>>> = Vec::new();
     let mut free = Vec::new();
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -44,10 +46,10 @@ pub fn serve() -> Outcome {
     }
 }
 
-fn accept(
+fn accept<S: Service>(
     listener: &TcpListener,
     poll: &Poll,
-    connections: &mut Vec<Option<Connection>>,
+    connections: &mut Vec<Option<Connection<S>>>,
     free: &mut Vec<usize>,
 ) -> io::Result<()> {
     loop {
@@ -63,6 +65,7 @@ fn accept(
             .register(&mut socket, Token(index), interest)?;
         let connection = Some(Connection {
             socket,
+            service: S::default(),
             unsent: Vec::new(),
         });
         if index == connections.len() {
@@ -73,7 +76,7 @@ fn accept(
     }
 }
 
-impl Connection {
+impl<S: Service> Connection<S> {
     /// Says whether the connection goes on.
     fn advance(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         loop {
@@ -90,9 +93,10 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             };
-            let sent = send(&mut self.socket, &buffer[..count])?;
-            if sent < count {
-                self.unsent.extend_from_slice(&buffer[sent..count]);
+            let answer = self.service.answer(&buffer[..count]);
+            let sent = send(&mut self.socket, answer)?;
+            if sent < answer.len() {
+                self.unsent.extend_from_slice(&answer[sent..]);
             } else if count < buffer.len() {
                 return Ok(true);
             }

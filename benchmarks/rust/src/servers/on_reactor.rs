@@ -8,13 +8,14 @@ use zloop_net::{Descriptor, FlowEvent, ReadOutcome, Stream, accept, tcp};
 
 use super::{ANY_PORT, BACKLOG, READ_SIZE, announce};
 use crate::Outcome;
+use crate::service::Service;
 
-enum Source {
+enum Source<S> {
     Listener(OwnedFd),
-    Connection(Stream<Vec<u8>>),
+    Connection(Stream<Vec<u8>>, S),
 }
 
-pub fn serve() -> Outcome {
+pub fn serve<S: Service>() -> Outcome {
     let options = tcp::ListenOptions {
         backlog: BACKLOG,
         ..tcp::ListenOptions::default()
@@ -23,7 +24,7 @@ pub fn serve() -> Outcome {
     announce(tcp::local_address(&listener)?)?;
     let mut reactor = Reactor::new()?;
     let number = listener.as_raw_fd();
-    reactor.register(number, Interest::READABLE, Source::Listener(listener))?;
+    reactor.register(number, Interest::READABLE, Source::<S>::Listener(listener))?;
     let mut events = Events::new();
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -34,8 +35,8 @@ pub fn serve() -> Outcome {
     }
 }
 
-fn advance(
-    reactor: &mut Reactor<Source>,
+fn advance<S: Service>(
+    reactor: &mut Reactor<Source<S>>,
     token: Token,
     readiness: Readiness,
     buffer: &mut [u8],
@@ -47,14 +48,18 @@ fn advance(
                 tcp::set_nodelay(&accepted.fd, true)?;
                 let number = accepted.fd.as_raw_fd();
                 let stream = Stream::new(Descriptor::Owned(accepted.fd));
-                reactor.register(number, Interest::READABLE, Source::Connection(stream))?;
+                reactor.register(
+                    number,
+                    Interest::READABLE,
+                    Source::Connection(stream, S::default()),
+                )?;
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),
         },
-        Some(Source::Connection(stream)) => {
-            let result = echo(stream, readiness, buffer);
+        Some(Source::Connection(stream, service)) => {
+            let result = exchange(stream, service, readiness, buffer);
             let is_over = stream.is_closing() && stream.is_drained();
             let interest = stream.interest();
             if result.is_err() || is_over {
@@ -66,10 +71,15 @@ fn advance(
     }
 }
 
-fn echo(stream: &mut Stream<Vec<u8>>, readiness: Readiness, buffer: &mut [u8]) -> io::Result<()> {
+fn exchange(
+    stream: &mut Stream<Vec<u8>>,
+    service: &mut impl Service,
+    readiness: Readiness,
+    buffer: &mut [u8],
+) -> io::Result<()> {
     if readiness.is_readable() && stream.is_reading() {
         match stream.read(buffer)? {
-            ReadOutcome::Data(count) => stream.write(buffer[..count].to_vec())?,
+            ReadOutcome::Data(count) => stream.write(service.answer(&buffer[..count]).to_vec())?,
             ReadOutcome::End => stream.close(),
             ReadOutcome::Blocked => {}
         }

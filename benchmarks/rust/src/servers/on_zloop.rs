@@ -10,6 +10,7 @@ use zloop_tls::Acceptor;
 
 use super::{ANY_PORT, BACKLOG, announce};
 use crate::Outcome;
+use crate::service::handler::Http;
 
 struct Echo;
 
@@ -27,10 +28,19 @@ impl Handler for Echo {
     }
 }
 
-pub fn serve() -> Outcome {
+pub fn serve_echo() -> Outcome {
+    serve(&mut Echo)
+}
+
+/// By zloop-net's own example.
+pub fn serve_http() -> Outcome {
+    serve(&mut Http::default())
+}
+
+fn serve<H: Handler>(handler: &mut H) -> Outcome {
     let mut driver = Driver::new()?;
     driver.listen(listener()?)?;
-    driver.run(&mut Echo)?;
+    driver.run(handler)?;
     Ok(())
 }
 
