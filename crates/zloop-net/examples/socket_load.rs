@@ -7,14 +7,19 @@
 //! - `datagrams SIZE FLIGHT`: datagrams a second that came back, so many on their way at a time;
 //! - `connections THREADS`: connections a second, each read until the server ends it.
 
+#[path = "load/rate.rs"]
+mod rate;
+
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use zloop_net::ReadBuffer;
+
+use crate::rate::warm_rate;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -37,25 +42,6 @@ fn connect(address: &str) -> Outcome<Box<dyn Stream>> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.connect(&SockAddr::unix(path)?)?;
     Ok(Box::new(socket))
-}
-
-/// Repeats `step`, which answers with how much it did, and divides by the time.
-fn rate(seconds: f64, mut step: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
-    let started = Instant::now();
-    let mut done = 0;
-    loop {
-        let spent = started.elapsed().as_secs_f64();
-        if spent >= seconds {
-            return Ok(done as f64 / spent);
-        }
-        done += step()?;
-    }
-}
-
-/// As [`rate`], after a fifth of the time to warm up.
-fn warm_rate(seconds: f64, mut step: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
-    rate(seconds / 5.0, &mut step)?;
-    rate(seconds, step)
 }
 
 /// Sends all connections a message, then waits for each answer.

@@ -7,16 +7,21 @@
 //! - `send` or `receive`: GB/s in one direction;
 //! - `handshakes THREADS`: connections a second, each read until the server ends it.
 
+#[path = "../../zloop-net/examples/load/rate.rs"]
+mod rate;
+
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zloop_tls::{
     ClientSettings, Connection, Connector, Event, Options, RustlsSession, Verification,
 };
+
+use crate::rate::warm_rate;
 
 /// What is written at a time when sending as much as possible.
 const CHUNK: usize = 256 * 1024;
@@ -107,25 +112,6 @@ impl Client {
 
 fn ended() -> Box<dyn Error + Send + Sync> {
     "the server closed the connection".into()
-}
-
-/// Repeats `step`, which answers with how much it did, and divides by the time.
-fn rate(seconds: f64, mut step: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
-    let started = Instant::now();
-    let mut done = 0;
-    loop {
-        let spent = started.elapsed().as_secs_f64();
-        if spent >= seconds {
-            return Ok(done as f64 / spent);
-        }
-        done += step()?;
-    }
-}
-
-/// As [`rate`], after a fifth of the time to warm up.
-fn warm_rate(seconds: f64, mut step: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
-    rate(seconds / 5.0, &mut step)?;
-    rate(seconds, step)
 }
 
 fn echo(

@@ -1,32 +1,21 @@
 //! The examples run, and do what they say.
 
+#[path = "../../zloop-net/tests/support/programs.rs"]
+mod programs;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use programs::example;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 const HOST: &str = "localhost";
-
-/// Examples are built beside the tests, one folder up.
-fn example(name: &str) -> Command {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(name);
-    assert!(
-        path.exists(),
-        "no {}: build the examples first",
-        path.display()
-    );
-    Command::new(path)
-}
 
 struct Server {
     process: Child,
