@@ -227,16 +227,6 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
         &self.session
     }
 
-    /// The engine, for what is its own. Bytes have to go through the connection.
-    pub fn session_mut(&mut self) -> &mut S {
-        &mut self.session
-    }
-
-    /// Gives the engine back.
-    pub fn into_session(self) -> S {
-        self.session
-    }
-
     fn enter(&mut self, state: State) {
         debug!(target: "zloop_tls", from = ?self.state, to = ?state, "state");
         self.state = state;
