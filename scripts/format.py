@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from environment import environment
-from workspace import ROOT, StepFailed, fail, require_cargo, run
+from workspace import ROOT, RUST_FOLDERS, StepFailed, fail, require_cargo, run
 
 
 def main() -> None:
     require_cargo()
     try:
         ruff = environment("lint", [ROOT / "tests" / "requirements-lint.txt"]).command("ruff")
-        run(["cargo", "fmt", "--all"])
+        for folder in RUST_FOLDERS:
+            run(["cargo", "fmt", "--all", "--manifest-path", f"{folder}/Cargo.toml"])
         run([ruff, "format"])
         run([ruff, "check", "--fix"])
     except StepFailed as error:

@@ -11,7 +11,7 @@ import rust_suites
 import system_packages
 from environment import environment
 from suite import Suite, from_json, pytest_suite, summarize
-from workspace import RESULTS, ROOT, StepFailed, fail, require_cargo
+from workspace import RESULTS, ROOT, RUST_FOLDERS, StepFailed, fail, require_cargo
 from zloop_build import zloop_environment
 
 TYPED_FOLDERS = (
@@ -30,7 +30,7 @@ def checks() -> list[Suite]:
     lint = environment("lint", [ROOT / "tests" / "requirements-lint.txt"])
     mypy = lint.command("mypy")
     return [
-        _check("cargo fmt", "cargo", "fmt", "--all", "--check"),
+        *map(_cargo_fmt, RUST_FOLDERS),
         _check("ruff format", str(lint.command("ruff")), "format", "--check"),
         _check("ruff check", str(lint.command("ruff")), "check"),
         _check("mypy", str(mypy)),
@@ -149,6 +149,11 @@ def main() -> int:
     except StepFailed as error:
         fail(str(error))
     return 0 if summarize("make test", results, "test") else 1
+
+
+def _cargo_fmt(folder: str) -> Suite:
+    command = f"cargo fmt --all --check --manifest-path {folder}/Cargo.toml"
+    return _check(f"cargo fmt {folder}".removesuffix(" ."), *command.split())
 
 
 def _check(name: str, *command: str, environment: Mapping[str, str] | None = None) -> Suite:

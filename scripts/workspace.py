@@ -20,6 +20,9 @@ CACHE = ROOT / ".cache"
 LOGS = CACHE / "logs"
 RESULTS = CACHE / "results"
 
+# The crates; what they are compared with, and the fuzz targets, are workspaces of their own.
+RUST_FOLDERS = (".", "benchmarks/rust", "fuzz")
+
 SUPPORTED_PYTHONS = ("3.12", "3.13", "3.14", "3.15")
 
 # What a step begins with where it is announced.
