@@ -14,7 +14,7 @@ use crate::raw::object::{Instance, Object};
 /// Adds them to the loop's class.
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder
-        .method(
+        .bare_method(
             c"_metrics",
             metrics,
             c"_metrics($self)\n--\n\nThe values of zloop.Metrics, in its fields' order.",

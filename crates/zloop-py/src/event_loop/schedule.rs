@@ -40,7 +40,7 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
         )
         .method(c"call_later", call_later, CALL_LATER)
         .method(c"call_at", call_at, CALL_AT)
-        .method(
+        .bare_method(
             c"time",
             time,
             c"time($self)\n--\n\nThe loop's clock, in seconds: that of time.monotonic().",

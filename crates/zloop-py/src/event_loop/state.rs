@@ -15,22 +15,22 @@ use crate::raw::threads::current_ident;
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder
-        .method(
+        .bare_method(
             c"stop",
             stop,
             c"stop($self)\n--\n\nStop running, once what is ready now was run.",
         )
-        .method(
+        .bare_method(
             c"is_running",
             is_running,
             c"is_running($self)\n--\n\nWhether the loop is running.",
         )
-        .method(
+        .bare_method(
             c"is_closed",
             is_closed,
             c"is_closed($self)\n--\n\nWhether the loop was closed.",
         )
-        .method(
+        .bare_method(
             c"get_debug",
             get_debug,
             c"get_debug($self)\n--\n\nWhether debug mode is on.",
@@ -40,27 +40,27 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
             set_debug,
             c"set_debug($self, enabled)\n--\n\nTurn debug mode on or off.",
         )
-        .method(
+        .bare_method(
             c"_check_closed",
             check_closed,
             c"_check_closed($self)\n--\n\nRaise RuntimeError if the loop is closed.",
         )
-        .method(
+        .bare_method(
             c"_check_running",
             check_running,
             c"_check_running($self)\n--\n\nRaise RuntimeError if this loop or another one is running.",
         )
-        .method(
+        .bare_method(
             c"_check_thread",
             check_thread,
             c"_check_thread($self)\n--\n\nRaise RuntimeError on a foreign thread.",
         )
-        .method(
+        .bare_method(
             c"_close_native",
             close_native,
             c"_close_native($self)\n--\n\nDrop all callbacks, timers and registrations.",
         )
-        .method(
+        .bare_method(
             c"_renew_selector",
             renew_selector,
             c"_renew_selector($self)\n--\n\nIn a forked child: part from the selector that the parent waits on.",

@@ -13,10 +13,10 @@ use crate::raw::object::{Instance, Object};
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder
-        .method(c"create_future", create_future, c"create_future($self)\n--\n\nMake an asyncio.Future of this loop.")
+        .bare_method(c"create_future", create_future, c"create_future($self)\n--\n\nMake an asyncio.Future of this loop.")
         .method(c"create_task", create_task, c"create_task($self, coro, **kwargs)\n--\n\nSchedule a coroutine as an asyncio.Task.")
         .method(c"set_task_factory", set_task_factory, c"set_task_factory($self, factory)\n--\n\nSet what create_task() makes tasks with; None for asyncio.Task.")
-        .method(c"get_task_factory", get_task_factory, c"get_task_factory($self)\n--\n\nThe task factory, or None.")
+        .bare_method(c"get_task_factory", get_task_factory, c"get_task_factory($self)\n--\n\nThe task factory, or None.")
 }
 
 fn create_future(

@@ -18,7 +18,7 @@ use crate::raw::object::{Instance, Object};
 use crate::raw::threads::current_ident;
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
-    builder.method(
+    builder.bare_method(
         c"_run",
         run,
         c"_run($self)\n--\n\nRun turns until stop() is called.",

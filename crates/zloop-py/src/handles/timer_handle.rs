@@ -96,27 +96,27 @@ impl TimerHandle {
             .getattr("TimerHandle")?
             .cast_into::<PyType>()?;
         ClassBuilder::<Self>::new()
-            .method(
+            .bare_method(
                 c"cancel",
                 cancel,
                 c"cancel($self)\n--\n\nKeep the callback from being called.",
             )
-            .method(
+            .bare_method(
                 c"cancelled",
                 cancelled,
                 c"cancelled($self)\n--\n\nWhether the callback was cancelled.",
             )
-            .method(
+            .bare_method(
                 c"when",
                 when,
                 c"when($self)\n--\n\nThe time of the call, on the loop's clock, in seconds.",
             )
-            .method(
+            .bare_method(
                 c"get_context",
                 get_context,
                 c"get_context($self)\n--\n\nThe context the callback runs in.",
             )
-            .method(
+            .bare_method(
                 c"_run",
                 run,
                 c"_run($self)\n--\n\nCall the callback in its context.",

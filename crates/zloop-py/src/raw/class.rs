@@ -246,7 +246,13 @@ where
     F: Fn(&Instance<T>, Python<'_>, Arguments<'_>) -> PyResult<Object> + Copy,
 {
     // SAFETY: as for `call_method`, with no arguments.
-    unsafe { call_method::<T, F>(object, std::ptr::null(), 0, std::ptr::null_mut()) }
+    unsafe {
+        let py = Python::assume_attached();
+        let arguments = Arguments::from_vectorcall(std::ptr::null(), 0, std::ptr::null_mut());
+        guarded(py, std::ptr::null_mut(), || {
+            function_item::<F>()(borrowed(&object), py, arguments).map(Object::into_ptr)
+        })
+    }
 }
 
 unsafe extern "C" fn get_attribute<T, F>(
@@ -396,30 +402,33 @@ impl<T: Class> ClassBuilder<T> {
         }
     }
 
-    /// Adds a method, called by vectorcall; without arguments, where `doc` begins with such a
-    /// signature.
+    /// Adds a method, called by vectorcall.
     pub fn method<F>(mut self, name: &'static CStr, _function: F, doc: &'static CStr) -> Self
     where
         F: Fn(&Instance<T>, Python<'_>, Arguments<'_>) -> PyResult<Object> + Copy,
     {
-        let signature = doc.to_bytes().strip_prefix(name.to_bytes());
-        let (ml_meth, ml_flags) = if signature.is_some_and(|rest| rest.starts_with(b"($self)\n")) {
-            let function = call_bare_method::<T, F>;
-            let pointer = ffi::PyMethodDefPointer {
-                PyCFunction: function,
-            };
-            (pointer, ffi::METH_NOARGS)
-        } else {
-            let function = call_method::<T, F>;
-            let pointer = ffi::PyMethodDefPointer {
-                PyCFunctionFastWithKeywords: function,
-            };
-            (pointer, ffi::METH_FASTCALL | ffi::METH_KEYWORDS)
-        };
         self.methods.push(ffi::PyMethodDef {
             ml_name: name.as_ptr(),
-            ml_meth,
-            ml_flags,
+            ml_meth: ffi::PyMethodDefPointer {
+                PyCFunctionFastWithKeywords: call_method::<T, F>,
+            },
+            ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+            ml_doc: doc.as_ptr(),
+        });
+        self
+    }
+
+    /// Adds a method that takes no arguments.
+    pub fn bare_method<F>(mut self, name: &'static CStr, _function: F, doc: &'static CStr) -> Self
+    where
+        F: Fn(&Instance<T>, Python<'_>, Arguments<'_>) -> PyResult<Object> + Copy,
+    {
+        self.methods.push(ffi::PyMethodDef {
+            ml_name: name.as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer {
+                PyCFunction: call_bare_method::<T, F>,
+            },
+            ml_flags: ffi::METH_NOARGS,
             ml_doc: doc.as_ptr(),
         });
         self

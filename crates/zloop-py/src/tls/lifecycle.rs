@@ -26,7 +26,7 @@ const FAILED: &str = "Fatal error on transport";
 
 pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<TlsTransport> {
     builder
-        .method(
+        .bare_method(
             c"close",
             |transport, py, _| {
                 transport.close(py)?;
@@ -34,7 +34,7 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
             },
             c"close($self)\n--\n\nClose once what is buffered was sent.",
         )
-        .method(
+        .bare_method(
             c"abort",
             |transport, py, _| {
                 transport.close_by_force(py, None)?;
@@ -42,7 +42,7 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
             },
             c"abort($self)\n--\n\nClose at once, dropping what is buffered.",
         )
-        .method(
+        .bare_method(
             c"is_closing",
             |transport, py, _| Ok(Object::boolean(py, transport.closing.get())),
             c"is_closing($self)\n--\n\nWhether it is closing or closed.",
@@ -57,7 +57,7 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
             start,
             c"_start($self, lower, received=b'')\n--\n\nBegin the handshake over a transport that is connected.",
         )
-        .method(
+        .bare_method(
             c"_expire",
             expire,
             c"_expire($self)\n--\n\nGive up what was to be done by now.",

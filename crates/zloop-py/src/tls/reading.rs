@@ -16,7 +16,7 @@ const DEFAULT_HIGH: i64 = 256 * 1024;
 
 pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<TlsTransport> {
     builder
-        .method(
+        .bare_method(
             c"pause_reading",
             |transport, py, _| {
                 transport.pause();
@@ -24,7 +24,7 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
             },
             c"pause_reading($self)\n--\n\nStop handing data to the protocol.",
         )
-        .method(
+        .bare_method(
             c"resume_reading",
             |transport, py, _| {
                 transport.resume(py)?;
@@ -32,17 +32,17 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
             },
             c"resume_reading($self)\n--\n\nGo on handing data to the protocol.",
         )
-        .method(
+        .bare_method(
             c"is_reading",
             |transport, py, _| Ok(Object::boolean(py, !transport.paused.get())),
             c"is_reading($self)\n--\n\nWhether data is handed to the protocol.",
         )
-        .method(
+        .bare_method(
             c"get_read_buffer_size",
             get_read_buffer_size,
             c"get_read_buffer_size($self)\n--\n\nHow many bytes wait to be decrypted.",
         )
-        .method(
+        .bare_method(
             c"get_read_buffer_limits",
             get_read_buffer_limits,
             c"get_read_buffer_limits($self)\n--\n\nThe low and the high limit of receiving while reading is paused.",
@@ -52,7 +52,7 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
             set_read_buffer_limits,
             c"set_read_buffer_limits($self, high=None, low=None)\n--\n\nSet the limits of receiving while reading is paused.",
         )
-        .method(
+        .bare_method(
             c"_advance",
             |transport, py, _| {
                 transport.advance(py)?;

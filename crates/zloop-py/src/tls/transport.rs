@@ -226,7 +226,7 @@ impl TlsTransport {
                 set_protocol,
                 c"set_protocol($self, protocol)\n--\n\nHave another protocol told from now on.",
             )
-            .method(
+            .bare_method(
                 c"get_protocol",
                 |transport, py, _| Ok(transport.protocol_object(py)),
                 c"get_protocol($self)\n--\n\nThe protocol that is told.",

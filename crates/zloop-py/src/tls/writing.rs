@@ -31,22 +31,22 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
             writelines,
             c"writelines($self, list_of_data)\n--\n\nSend several pieces of bytes.",
         )
-        .method(
+        .bare_method(
             c"write_eof",
             |_, _, _| Err(PyNotImplementedError::new_err(())),
             c"write_eof($self)\n--\n\nNot for TLS: raises NotImplementedError.",
         )
-        .method(
+        .bare_method(
             c"can_write_eof",
             |_, py, _| Ok(Object::boolean(py, false)),
             c"can_write_eof($self)\n--\n\nFalse: asyncio ends both directions of a TLS connection at once.",
         )
-        .method(
+        .bare_method(
             c"get_write_buffer_size",
             get_write_buffer_size,
             c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be encrypted.",
         )
-        .method(
+        .bare_method(
             c"get_write_buffer_limits",
             get_write_buffer_limits,
             c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.",

@@ -31,11 +31,11 @@ pub enum Step {
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
     builder
-        .method(c"close", close, c"close($self)\n--\n\nClose once what is buffered was sent.")
-        .method(c"abort", abort, c"abort($self)\n--\n\nClose at once, dropping what is buffered.")
-        .method(c"is_closing", is_closing, c"is_closing($self)\n--\n\nWhether it is closing or closed.")
-        .method(c"_state", state, c"_state($self)\n--\n\nWhether it is open, closing or closed, and what the selector waits for.")
-        .method(c"_close_unused", close_unused, c"_close_unused($self)\n--\n\nClose the descriptor of a transport that nobody uses any more.")
+        .bare_method(c"close", close, c"close($self)\n--\n\nClose once what is buffered was sent.")
+        .bare_method(c"abort", abort, c"abort($self)\n--\n\nClose at once, dropping what is buffered.")
+        .bare_method(c"is_closing", is_closing, c"is_closing($self)\n--\n\nWhether it is closing or closed.")
+        .bare_method(c"_state", state, c"_state($self)\n--\n\nWhether it is open, closing or closed, and what the selector waits for.")
+        .bare_method(c"_close_unused", close_unused, c"_close_unused($self)\n--\n\nClose the descriptor of a transport that nobody uses any more.")
         .method(c"_force_close", force_close, c"_force_close($self, exc)\n--\n\nClose at once; connection_lost() is told of `exc`.")
         .method(c"_fatal_error", report_fatal, c"_fatal_error($self, exc, message='Fatal error on transport')\n--\n\nReport an error and close at once.")
 }

@@ -20,17 +20,17 @@ const READ_FAILED: &str = "Fatal read error on socket transport";
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
     builder
-        .method(
+        .bare_method(
             c"pause_reading",
             pause_reading,
             c"pause_reading($self)\n--\n\nStop handing data to the protocol.",
         )
-        .method(
+        .bare_method(
             c"resume_reading",
             resume_reading,
             c"resume_reading($self)\n--\n\nGo on handing data to the protocol.",
         )
-        .method(
+        .bare_method(
             c"is_reading",
             is_reading,
             c"is_reading($self)\n--\n\nWhether data is handed to the protocol.",
@@ -68,14 +68,16 @@ impl Instance<StreamTransport> {
     }
 
     /// The protocol has no method for data: there is an error once data comes.
+    #[cold]
     fn read_in_vain(
         &self,
         py: Python<'_>,
         protocol: &Protocol,
         method: &'static str,
     ) -> PyResult<()> {
-        match self.receive(py) {
-            Ok(Received::Data(_)) => {
+        let outcome = self.stream.borrow_mut().read(&mut [0]);
+        match outcome {
+            Ok(ReadOutcome::Data(_)) => {
                 let error = match protocol.object().bind(py).getattr(method) {
                     Ok(_) => PyAttributeError::new_err(method),
                     Err(error) => error,
@@ -83,9 +85,9 @@ impl Instance<StreamTransport> {
                 let message = "Fatal error: protocol.data_received() call failed.";
                 self.fatal_error(py, error, message)
             }
-            Ok(Received::End) => self.end_received(py, protocol),
-            Ok(Received::Nothing) => Ok(()),
-            Err(error) => self.fatal_error(py, error, READ_FAILED),
+            Ok(ReadOutcome::End) => self.end_received(py, protocol),
+            Ok(ReadOutcome::Blocked) => Ok(()),
+            Err(error) => self.fatal_error(py, os_error(py, &error), READ_FAILED),
         }
     }
 

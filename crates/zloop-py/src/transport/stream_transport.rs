@@ -220,7 +220,7 @@ impl StreamTransport {
                 set_protocol,
                 c"set_protocol($self, protocol)\n--\n\nHave another protocol told from now on.",
             )
-            .method(
+            .bare_method(
                 c"get_protocol",
                 get_protocol,
                 c"get_protocol($self)\n--\n\nThe protocol that is told.",
@@ -238,7 +238,7 @@ impl StreamTransport {
             .getter(c"_protocol", |transport, py| {
                 Ok(transport.protocol_object(py))
             })
-            .method(
+            .bare_method(
                 c"_show_socket",
                 show_socket,
                 c"_show_socket($self)\n--\n\nThe socket object for `get_extra_info`.",

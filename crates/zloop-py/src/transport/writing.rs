@@ -23,14 +23,14 @@ pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilde
     builder
         .method(c"write", write, c"write($self, data)\n--\n\nSend bytes; what cannot be sent yet is buffered.")
         .method(c"writelines", writelines, c"writelines($self, list_of_data)\n--\n\nSend several pieces of bytes.")
-        .method(c"write_eof", write_eof, c"write_eof($self)\n--\n\nEnd the writing direction once what is buffered was sent.")
-        .method(c"can_write_eof", |_, py, _| Ok(Object::boolean(py, true)), c"can_write_eof($self)\n--\n\nTrue: a stream socket has two directions.")
-        .method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be sent.")
-        .method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
+        .bare_method(c"write_eof", write_eof, c"write_eof($self)\n--\n\nEnd the writing direction once what is buffered was sent.")
+        .bare_method(c"can_write_eof", |_, py, _| Ok(Object::boolean(py, true)), c"can_write_eof($self)\n--\n\nTrue: a stream socket has two directions.")
+        .bare_method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be sent.")
+        .bare_method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
         .method(c"set_write_buffer_limits", set_write_buffer_limits, c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nSet the limits of flow control.")
-        .method(c"_send_gathered", send_gathered, c"_send_gathered($self)\n--\n\nSend what was written, so far as it waits for the callbacks to end.")
-        .method(c"_make_empty_waiter", make_empty_waiter, c"_make_empty_waiter($self)\n--\n\nA future that is set when nothing waits to be sent.")
-        .method(c"_reset_empty_waiter", reset_empty_waiter, c"_reset_empty_waiter($self)\n--\n\nAllow writing again.")
+        .bare_method(c"_send_gathered", send_gathered, c"_send_gathered($self)\n--\n\nSend what was written, so far as it waits for the callbacks to end.")
+        .bare_method(c"_make_empty_waiter", make_empty_waiter, c"_make_empty_waiter($self)\n--\n\nA future that is set when nothing waits to be sent.")
+        .bare_method(c"_reset_empty_waiter", reset_empty_waiter, c"_reset_empty_waiter($self)\n--\n\nAllow writing again.")
         .getter(c"_protocol_paused", |transport, py| Ok(Object::boolean(py, transport.protocol_paused.get())))
 }
 

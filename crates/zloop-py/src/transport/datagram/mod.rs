@@ -98,12 +98,12 @@ impl DatagramTransport {
         let builder =
             endpoint::add_reading_methods(endpoint::add_methods(ClassBuilder::<Self>::new()));
         sending::add_methods(builder)
-            .method(
+            .bare_method(
                 c"close",
                 close,
                 c"close($self)\n--\n\nClose once what is buffered was sent.",
             )
-            .method(
+            .bare_method(
                 c"abort",
                 abort,
                 c"abort($self)\n--\n\nClose at once, dropping what is buffered.",

@@ -52,8 +52,8 @@ pub(super) fn add_methods(
 ) -> ClassBuilder<DatagramTransport> {
     builder
         .method(c"sendto", sendto, c"sendto($self, data, addr=None)\n--\n\nSend a datagram; one that cannot be sent yet is buffered.")
-        .method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be sent.")
-        .method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
+        .bare_method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be sent.")
+        .bare_method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
         .method(c"set_write_buffer_limits", set_write_buffer_limits, c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nSet the limits of flow control.")
 }
 

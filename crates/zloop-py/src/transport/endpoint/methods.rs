@@ -12,9 +12,9 @@ use crate::raw::object::{Instance, Object};
 pub fn add_methods<T: EndpointTransport>(builder: ClassBuilder<T>) -> ClassBuilder<T> {
     builder
         .method(c"set_protocol", set_protocol::<T>, c"set_protocol($self, protocol)\n--\n\nHave another protocol told from now on.")
-        .method(c"get_protocol", |transport, py, _| Ok(protocol(transport, py)), c"get_protocol($self)\n--\n\nThe protocol that is told.")
-        .method(c"is_closing", is_closing::<T>, c"is_closing($self)\n--\n\nWhether it is closing or closed.")
-        .method(c"_state", state::<T>, c"_state($self)\n--\n\nWhether it is open, closing or closed, and what the selector waits for.")
+        .bare_method(c"get_protocol", |transport, py, _| Ok(protocol(transport, py)), c"get_protocol($self)\n--\n\nThe protocol that is told.")
+        .bare_method(c"is_closing", is_closing::<T>, c"is_closing($self)\n--\n\nWhether it is closing or closed.")
+        .bare_method(c"_state", state::<T>, c"_state($self)\n--\n\nWhether it is open, closing or closed, and what the selector waits for.")
         .getter(c"_loop", |transport, _| Ok(transport.endpoint().event_loop.as_object().clone()))
         .getter(c"_protocol", |transport, py| Ok(protocol(transport, py)))
         .getter(c"_fileno", |transport, py| Ok(Object::from(transport.endpoint().fd.into_pyobject(py)?)))
@@ -34,17 +34,17 @@ pub fn add_methods<T: EndpointTransport>(builder: ClassBuilder<T>) -> ClassBuild
 /// Adds what transports have that read.
 pub fn add_reading_methods<T: EndpointTransport>(builder: ClassBuilder<T>) -> ClassBuilder<T> {
     builder
-        .method(
+        .bare_method(
             c"pause_reading",
             pause_reading::<T>,
             c"pause_reading($self)\n--\n\nStop handing data to the protocol.",
         )
-        .method(
+        .bare_method(
             c"resume_reading",
             resume_reading::<T>,
             c"resume_reading($self)\n--\n\nGo on handing data to the protocol.",
         )
-        .method(
+        .bare_method(
             c"is_reading",
             is_reading::<T>,
             c"is_reading($self)\n--\n\nWhether data is handed to the protocol.",

@@ -66,7 +66,7 @@ impl ReadPipeTransport {
         let builder =
             endpoint::add_reading_methods(endpoint::add_methods(ClassBuilder::<Self>::new()));
         builder
-            .method(
+            .bare_method(
                 c"close",
                 close,
                 c"close($self)\n--\n\nClose; what was not read is lost.",

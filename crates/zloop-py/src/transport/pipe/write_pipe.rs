@@ -59,12 +59,12 @@ impl WritePipeTransport {
             .cast_into::<PyType>()?;
         endpoint::add_methods(ClassBuilder::<Self>::new())
             .method(c"write", write, c"write($self, data)\n--\n\nWrite bytes; what the pipe cannot take yet is buffered.")
-            .method(c"write_eof", write_eof, c"write_eof($self)\n--\n\nClose once what is buffered was written.")
-            .method(c"can_write_eof", |_, py, _| Ok(Object::boolean(py, true)), c"can_write_eof($self)\n--\n\nTrue: closing tells the reader of the end.")
-            .method(c"close", write_eof, c"close($self)\n--\n\nClose once what is buffered was written.")
-            .method(c"abort", abort, c"abort($self)\n--\n\nClose at once, dropping what is buffered.")
-            .method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be written.")
-            .method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
+            .bare_method(c"write_eof", write_eof, c"write_eof($self)\n--\n\nClose once what is buffered was written.")
+            .bare_method(c"can_write_eof", |_, py, _| Ok(Object::boolean(py, true)), c"can_write_eof($self)\n--\n\nTrue: closing tells the reader of the end.")
+            .bare_method(c"close", write_eof, c"close($self)\n--\n\nClose once what is buffered was written.")
+            .bare_method(c"abort", abort, c"abort($self)\n--\n\nClose at once, dropping what is buffered.")
+            .bare_method(c"get_write_buffer_size", get_write_buffer_size, c"get_write_buffer_size($self)\n--\n\nHow many bytes wait to be written.")
+            .bare_method(c"get_write_buffer_limits", get_write_buffer_limits, c"get_write_buffer_limits($self)\n--\n\nThe low and the high limit of flow control.")
             .method(c"set_write_buffer_limits", set_write_buffer_limits, c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nSet the limits of flow control.")
             .build(module, &base, true)
     }
