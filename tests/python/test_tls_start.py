@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 
 import pytest
@@ -214,3 +215,29 @@ def test_transport_that_was_closed_before_gives_none(loop, engine):
         server.close()
 
     loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_handshake_that_times_out_ends_the_connection_for_its_protocol_too(zloop_loop, engine):
+    class Plain(asyncio.Protocol):
+        def __init__(self):
+            self.lost = zloop_loop.create_future()
+
+        def connection_lost(self, exc):
+            self.lost.set_result(exc)
+
+    async def main():
+        ours, silent = socket.socketpair()
+        transport, protocol = await zloop_loop.create_connection(Plain, sock=ours)
+        with pytest.raises(ConnectionAbortedError) as caught:
+            await zloop_loop.start_tls(
+                transport,
+                protocol,
+                client_context(ENGINES[engine]),
+                server_hostname="localhost",
+                ssl_handshake_timeout=0.01,
+            )
+        assert await protocol.lost is caught.value
+        silent.close()
+
+    run(zloop_loop, main())
