@@ -52,7 +52,7 @@ def _own_suite(library: str, *, full: bool) -> Suite:
     return Suite(
         f"{library}'s own suite" + ", all of it" * full,
         [*command, *["--full"] * full],
-        budget=3600 if full else 600,
+        budget=7200 if full else 600,
         read_totals=from_json(report),
     )
 
