@@ -22,10 +22,12 @@ def nightly_suites() -> list[Suite]:
         suites.append(_miri())
     else:
         announce("Miri is left out: rustup toolchain install nightly --component miri,rust-src")
-    if _has_runtime("asan"):
-        suites.append(_address_sanitizer())
+    if _has_sanitizers():
+        suites += [_address_sanitizer(), _thread_sanitizer()]
     else:
-        announce("The address sanitizer is left out: rustup toolchain install nightly")
+        announce(
+            "The sanitizers are left out: rustup toolchain install nightly --component rust-src"
+        )
     return suites
 
 
@@ -44,15 +46,24 @@ def _miri() -> Suite:
 
 
 def _address_sanitizer() -> Suite:
-    """The crates that have unsafe code, in all their tests."""
+    return _sanitized("address", [], ["--skip", LEAKS_ON_PURPOSE])
+
+
+def _thread_sanitizer() -> Suite:
+    """With a standard library that is instrumented too, or its locks would not be seen."""
+    return _sanitized("thread", ["-Zbuild-std"], [])
+
+
+def _sanitized(sanitizer: str, options: list[str], arguments: list[str]) -> Suite:
+    """The crates that have unsafe code and threads, in all their tests."""
     packages = "-p zloop-core -p zloop-net --no-fail-fast"
     # The target is named so that build scripts are left as they are.
-    command = f"test {packages} --target {_host()} --target-dir target/address"
-    flag = "-Zsanitizer=address"
+    command = f"test {packages} --target {_host()} --target-dir target/{sanitizer}"
+    flag = f"-Zsanitizer={sanitizer}"
     return Suite(
-        "Address sanitizer",
-        [*NIGHTLY, *command.split(), *_without_c(), "--", "--skip", LEAKS_ON_PURPOSE],
-        budget=900,
+        f"{sanitizer.capitalize()} sanitizer",
+        [*NIGHTLY, *command.split(), *options, *_without_c(), "--", *arguments],
+        budget=1800,
         read_totals=from_cargo,
         environment={"RUSTFLAGS": flag, "RUSTDOCFLAGS": flag},
     )
@@ -74,9 +85,12 @@ def _without_c() -> list[str]:
     ]
 
 
-def _has_runtime(sanitizer: str) -> bool:
-    libraries = _answer("rustc", "+nightly", "--print", "target-libdir").strip()
-    return bool(libraries) and any(Path(libraries).glob(f"*_rt.{sanitizer}.a"))
+def _has_sanitizers() -> bool:
+    """Whether their runtimes are there, and the source of the standard library."""
+    libraries = Path(_answer("rustc", "+nightly", "--print", "target-libdir").strip())
+    root = Path(_answer("rustc", "+nightly", "--print", "sysroot").strip())
+    runtimes = [*libraries.glob("*_rt.asan.a"), *libraries.glob("*_rt.tsan.a")]
+    return len(runtimes) == 2 and (root / "lib/rustlib/src/rust/library/Cargo.lock").exists()
 
 
 def _host() -> str:
