@@ -54,7 +54,7 @@ test-browser: ## Have Chromium use the example (Debian's chromium and chromium-d
 	@$(run) scripts/test_browser.py
 
 wheel: ## Build a wheel and an sdist into dist/, and try both
-	@$(run) scripts/wheels.py
+	@$(run) scripts/wheels.py $(ARGUMENTS)
 
 lint: ## Check formatting, lints and types
 	@$(run) scripts/test.py --only checks

@@ -34,7 +34,9 @@ def _bench(arguments: list[str]) -> None:
     missing = system_packages.ensure("wrk", *system_packages.COUNTERS)
     if missing:
         print(f"without {', '.join(missing)}, what needs it fails: install it by hand")
-    bench = zloop_environment("bench", [ROOT / "benchmarks" / "requirements.txt"])
+    requirements = [ROOT / "benchmarks" / "requirements.txt"]
+    # As it is released.
+    bench = zloop_environment("bench", requirements, profile_guided=True)
     announce("building the programs that load servers")
     for package, example in (("zloop-net", "socket_load"), ("zloop-tls", "tls_load")):
         load = ["--release", "--package", package, "--example", example]

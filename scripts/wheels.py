@@ -6,6 +6,7 @@ sdist, and used too.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
@@ -42,11 +43,18 @@ print("    used:", zloop.__file__)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--profile-guided",
+        action="store_true",
+        help="build it twice, the second time guided by what the first one did: as it is released",
+    )
+    options = parser.parse_args()
     require_cargo()
     try:
         announce("building the wheel")
         shutil.rmtree(DIST, ignore_errors=True)
-        build_wheel(DIST)
+        build_wheel(DIST, profile_guided=options.profile_guided)
         announce("building the sdist")
         maturin = environment("build", packages=[MATURIN]).command("maturin")
         run([maturin, "sdist", "--out", DIST], quiet=True)

@@ -16,43 +16,57 @@ SOURCES = (
     ROOT / "pyproject.toml",
     *(ROOT / "crates" / name for name in ("zloop-core", "zloop-net", "zloop-tls", "zloop-py")),
 )
-MATURIN = "maturin>=1.9,<2"
+TRAINING = ROOT / "benchmarks" / "training.py"
+MATURIN = "maturin>=1.16,<2"
 
 
-def zloop_wheel() -> Path:
+def zloop_wheel(*, profile_guided: bool = False) -> Path:
     """The wheel of the sources as they are, built if it is not there yet."""
-    folder = CACHE / "wheels" / f"{sys.implementation.cache_tag}-{digest_of(SOURCES, sys.version)}"
+    sources = (*SOURCES, TRAINING) if profile_guided else SOURCES
+    kind = f"{sys.implementation.cache_tag}{'-guided' if profile_guided else ''}"
+    folder = CACHE / "wheels" / f"{kind}-{digest_of(sources, sys.version)}"
     with alone(folder.parent):
         if not any(folder.glob("*.whl")):
-            _build_into(folder)
+            _build_into(folder, profile_guided=profile_guided)
+            for old in folder.parent.glob(f"{kind}-*"):
+                if old != folder and "guided" not in old.name.removeprefix(kind):
+                    shutil.rmtree(old)
     return next(folder.glob("*.whl"))
 
 
-def _build_into(folder: Path) -> None:
-    """Builds the wheel, and removes those of older sources."""
+def _build_into(folder: Path, *, profile_guided: bool) -> None:
     require_cargo()
     watch = Stopwatch()
     announce(f"building zloop for CPython {sys.version.split()[0]} (some minutes the first time)")
-    build_wheel(folder)
+    build_wheel(folder, profile_guided=profile_guided)
     announce(f"built in {watch.seconds:.0f} s")
-    for old in folder.parent.glob(f"{sys.implementation.cache_tag}-*"):
-        if old != folder:
-            shutil.rmtree(old)
 
 
-def build_wheel(folder: Path) -> None:
-    """Builds a release wheel into a folder."""
+def build_wheel(folder: Path, *, profile_guided: bool = False) -> None:
+    """Builds a release wheel into a folder.
+
+    A profile-guided one is built twice: the second build learns from a run of the first one.
+    """
     tools = environment("build", packages=[MATURIN])
-    build: list[str | Path] = [tools.command("maturin"), "build", "--release", "--quiet"]
-    run([*build, "--interpreter", sys.executable, "--out", folder])
+    build: list[str | Path] = [tools.command("maturin"), "build", "--release"]
+    if profile_guided:
+        announce("building it twice, guided by a profile: it takes three times as long")
+        if shutil.which("rustup"):
+            run(["rustup", "component", "add", "llvm-tools"], quiet=True)
+        build.append("--pgo")
+    run([*build, "--quiet", "--interpreter", sys.executable, "--out", folder])
 
 
 def zloop_environment(
-    purpose: str, requirements: Sequence[Path] = (), *, packages: Sequence[str] = ()
+    purpose: str,
+    requirements: Sequence[Path] = (),
+    *,
+    packages: Sequence[str] = (),
+    profile_guided: bool = False,
 ) -> Environment:
     """An environment as environment() makes it, with zloop as it is now."""
     made = environment(purpose, requirements, packages=packages)
-    wheel = zloop_wheel()
+    wheel = zloop_wheel(profile_guided=profile_guided)
     with alone(made.folder):
         if made.stamp("zloop") != wheel.parent.name:
             announce(f"installing zloop into {made.folder.name}")

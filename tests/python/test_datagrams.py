@@ -137,6 +137,124 @@ def test_a_burst_comes_in_order_and_whole(loop):
     loop.run_until_complete(main())
 
 
+class Burst:
+    """Datagrams that wait for an endpoint before its loop looks at them, so that they come as one."""
+
+    def __init__(self, peer, transport):
+        peer.setblocking(False)
+        for number in range(20):
+            peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
+        self._peer = peer
+
+    def answers(self):
+        answers = []
+        while True:
+            try:
+                answers.append(self._peer.recv(100_000))
+            except BlockingIOError:
+                return answers
+
+
+@pytest.fixture
+def peer():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        yield peer
+
+
+def answer_burst(loop, peer, protocol_factory):
+    """Have a protocol handle a burst; return it, and what it answered."""
+
+    async def main():
+        transport, protocol = await bound(loop, protocol_factory)
+        # Twice, because a first datagram is received alone.
+        for count in (20, 40):
+            burst = Burst(peer, transport)
+            await protocol.until(
+                lambda count=count: transport.is_closing() or len(protocol.received) >= count
+            )
+        if not transport.is_closing():
+            transport.close()
+        await protocol.lost
+        return protocol, burst.answers()
+
+    return loop.run_until_complete(main())
+
+
+def test_answers_to_a_burst_come_in_order(loop, peer):
+    numbers = [b"%d" % number for number in range(20)]
+    _, answers = answer_burst(loop, peer, Echo)
+    assert answers == numbers * 2
+
+
+def test_nothing_of_a_burst_s_answers_shows_as_buffered(loop, peer):
+    class Counting(Recorder):
+        def datagram_received(self, data, addr):
+            self.transport.sendto(data, addr)
+            sizes.append(self.transport.get_write_buffer_size())
+            super().datagram_received(data, addr)
+
+    sizes = []
+    _, answers = answer_burst(loop, peer, Counting)
+    assert len(answers) == 40
+    assert sizes == [0] * 40
+
+
+def test_answers_are_sent_before_the_endpoint_closes(loop, peer):
+    class Closing(Recorder):
+        def datagram_received(self, data, addr):
+            super().datagram_received(data, addr)
+            self.transport.sendto(data, addr)
+            if len(self.received) == 25:
+                self.transport.close()
+
+    protocol, answers = answer_burst(loop, peer, Closing)
+    assert answers == [data for data, _ in protocol.received]
+    assert len(answers) == 25
+
+
+def test_a_refused_answer_in_a_burst_stops_no_other(loop, peer):
+    class Oversized(Recorder):
+        def datagram_received(self, data, addr):
+            super().datagram_received(data, addr)
+            self.transport.sendto(data, addr)
+            self.transport.sendto(bytes(70_000), addr)
+            told.append(len(self.errors))
+
+    told = []
+    protocol, answers = answer_burst(loop, peer, Oversized)
+    assert answers == [data for data, _ in protocol.received]
+    assert told == list(range(1, 41))
+
+
+def test_an_unreachable_peer_in_a_burst_stops_no_other(loop, peer):
+    unreachable = ("255.255.255.255", 9)
+
+    class Mixed(Recorder):
+        def datagram_received(self, data, addr):
+            super().datagram_received(data, addr)
+            self.transport.sendto(data, unreachable)
+            self.transport.sendto(data, addr)
+
+    protocol, answers = answer_burst(loop, peer, Mixed)
+    assert answers == [data for data, _ in protocol.received]
+    assert [type(error) for error in protocol.errors] == [PermissionError] * 40
+
+
+def test_a_failing_protocol_s_answers_are_sent(loop, peer):
+    class Failing(Recorder):
+        def datagram_received(self, data, addr):
+            super().datagram_received(data, addr)
+            self.transport.sendto(data, addr)
+            raise ZeroDivisionError
+
+    loop.set_exception_handler(lambda loop, context: reports.append(context["exception"]))
+    reports = []
+    _, answers = answer_burst(loop, peer, Failing)
+    assert len(answers) == 40
+    assert [type(error) for error in reports] == [ZeroDivisionError] * 40
+
+
 def test_the_longest_datagram(loop):
     async def main():
         server, protocol = await bound(loop)
