@@ -10,7 +10,7 @@ use super::protocol::{Protocol, Receiver};
 use crate::errors::os_error;
 use crate::event_loop::STREAM_READ_SIZE;
 use crate::raw::arguments::Arguments;
-use crate::raw::bytes::{Buffer, BytesBuilder};
+use crate::raw::bytes::Buffer;
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 use crate::raw::{call, context};
@@ -97,12 +97,7 @@ impl Instance<StreamTransport> {
         protocol: &Protocol,
         data_received: &Object,
     ) -> PyResult<()> {
-        let received = if self.reads_are_large.get() {
-            self.receive_large(py)
-        } else {
-            self.receive(py)
-        };
-        match received {
+        match self.receive(py) {
             Ok(Received::Data(data)) => {
                 let result = call::call1(py, data_received, &data);
                 self.end_if_failed(
@@ -141,7 +136,9 @@ impl Instance<StreamTransport> {
         }
     }
 
-    /// Reads into the shared buffer and copies what came, once, into an exact `bytes`.
+    /// Reads into the shared buffer and copies what came, once, into an exact `bytes`. To read into the
+    /// `bytes` object itself costs more, however much comes: the system's copy is slow to where no
+    /// page begins.
     fn receive(&self, py: Python<'_>) -> PyResult<Received> {
         let outcome = self
             .event_loop
@@ -150,7 +147,6 @@ impl Instance<StreamTransport> {
                 Ok(match outcome {
                     ReadOutcome::Data(length) => {
                         self.event_loop.count_received(length);
-                        self.reads_are_large.set(length == STREAM_READ_SIZE);
                         Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
                     }
                     ReadOutcome::End => Received::End,
@@ -158,22 +154,6 @@ impl Instance<StreamTransport> {
                 })
             });
         outcome.map_err(|error: std::io::Error| os_error(py, &error))
-    }
-
-    /// Reads into the `bytes` object itself, after a read that filled the shared buffer: one that does
-    /// not fill it costs more, in new pages and in cutting it to size, than the copy that it saves.
-    fn receive_large(&self, py: Python<'_>) -> PyResult<Received> {
-        let mut bytes = BytesBuilder::new(py, STREAM_READ_SIZE)?;
-        let outcome = self.stream.borrow_mut().read_uninit(bytes.spare());
-        match outcome.map_err(|error| os_error(py, &error))? {
-            ReadOutcome::Data(length) => {
-                self.event_loop.count_received(length);
-                self.reads_are_large.set(length == STREAM_READ_SIZE);
-                Ok(Received::Data(bytes.finish(py, length)?))
-            }
-            ReadOutcome::End => Ok(Received::End),
-            ReadOutcome::Blocked => Ok(Received::Nothing),
-        }
     }
 
     fn read_into_buffer(

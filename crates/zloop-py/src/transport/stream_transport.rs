@@ -75,8 +75,6 @@ pub struct StreamTransport {
     pub(super) protocol_paused: Cell<bool>,
     /// 0 while connected; then counts what is written all the same.
     pub(super) lost_count: Cell<u32>,
-    /// Whether the last read filled the shared buffer.
-    pub(super) reads_are_large: Cell<bool>,
 }
 
 /// The peer's address.
@@ -177,7 +175,6 @@ impl StreamTransport {
                 loss_scheduled: Cell::new(false),
                 protocol_paused: Cell::new(false),
                 lost_count: Cell::new(0),
-                reads_are_large: Cell::new(false),
             },
         )?;
         transport.hold_socket(py)?;
