@@ -1,7 +1,7 @@
 """Compares zloop's crates with bare system calls and with other Rust libraries, and prints a table.
 
-The servers run on one core and the client on another, each round on every library in turn. The
-client of echoes is the program's own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
+The servers run on one core and the client on another, or on the same where the two take turns, each
+round on every library in turn. The client of echoes is the program's own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
 A whole run puts its tables into docs/performance-rust.md, any other one into a copy.
 """
 
@@ -75,6 +75,11 @@ class Row:
     size: int = 0
     """Of a message; requests have none."""
 
+    @property
+    def client_core(self) -> int:
+        """The server's where they take turns: a message would else measure how a core wakes up."""
+        return SERVER_CORE if self.connections == 1 else CLIENT_CORE
+
 
 ROWS = (
     Row("echo of 1 KiB, 1 connection", PLAIN, 1, 1024),
@@ -138,10 +143,10 @@ def measure(row: Row, kind: str, seconds: float, credentials: Path, into: Measur
         address = line_of(server)
         if kind in HTTP:
             before = processor_seconds(server.pid)
-            messages, rate = load_by_wrk(address, row.connections, seconds)
+            messages, rate = load_by_wrk(address, row, seconds)
         else:
             load = ("load", address, row.connections, row.size, seconds, *folder)
-            with process(CLIENT_CORE, *load) as client:
+            with process(row.client_core, *load) as client:
                 line_of(client)
                 before = processor_seconds(server.pid)
                 messages, elapsed = map(float, line_of(client).split())
@@ -151,7 +156,7 @@ def measure(row: Row, kind: str, seconds: float, credentials: Path, into: Measur
     into.costs.append(used / messages * 1e6)
 
 
-def load_by_wrk(address: str, connections: int, seconds: float) -> tuple[float, float]:
+def load_by_wrk(address: str, row: Row, seconds: float) -> tuple[float, float]:
     """How many requests were answered, and how many a second; the first answer is looked at."""
     url = f"http://{address}/"
     with urllib.request.urlopen(url, timeout=30) as answer:
@@ -159,9 +164,9 @@ def load_by_wrk(address: str, connections: int, seconds: float) -> tuple[float, 
     if body != ANSWER:
         raise StepFailed(f"{url} answered {body!r}")
     # wrk knows whole seconds only.
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", url]
+    command = ["wrk", "-t1", f"-c{row.connections}", f"-d{max(1, round(seconds))}s", url]
     finished = subprocess.run(
-        command, capture_output=True, text=True, check=False, preexec_fn=on_core(CLIENT_CORE)
+        command, capture_output=True, text=True, check=False, preexec_fn=on_core(row.client_core)
     )
     printed = finished.stdout
     requests = re.search(r"(\d+) requests in", printed)
