@@ -124,7 +124,7 @@ def test_lines_of_whatever_has_a_buffer(loop):
     [
         (5, "'int' object is not iterable"),
         (["text"], "memoryview: a bytes-like object is required, not 'str'"),
-        ([b"x", 5], "memoryview: a bytes-like object is required, not 'int'"),
+        ([5, b"x"], "memoryview: a bytes-like object is required, not 'int'"),
         (b"bytes", "memoryview: a bytes-like object is required, not 'int'"),
     ],
 )
@@ -138,6 +138,19 @@ def test_wrong_lines(loop, wrong, message):
         await finished(transport, protocol, peer)
 
     loop.run_until_complete(main())
+
+
+def test_lines_before_a_wrong_one_are_not_sent(zloop_loop):
+    # asyncio's buffers them from 3.15 on, and sends nothing any more.
+    async def main():
+        transport, protocol, peer = await connected()
+        with pytest.raises(TypeError):
+            transport.writelines([b"x", 5])
+        transport.write(b"fine")
+        assert await peer.receive(4) == b"fine"
+        await finished(transport, protocol, peer)
+
+    zloop_loop.run_until_complete(main())
 
 
 def test_lines_without_bytes(zloop_loop):
