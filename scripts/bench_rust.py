@@ -1,7 +1,8 @@
 """Compares zloop's crates with bare system calls and with other Rust libraries, and prints a table.
 
 The servers run on one core and the client on another, or on the same where the two take turns, each
-round on every library in turn. The client of echoes is the program's own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
+round on every library in turn. The client of echoes is the program's own, that of HTTP is wrk, and the
+micro-benchmarks are criterion's.
 A whole run puts its tables into docs/performance-rust.md, any other one into a copy.
 """
 
