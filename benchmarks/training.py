@@ -17,7 +17,17 @@ import tempfile
 from pathlib import Path
 
 from frame import ROWS
-from rows import callbacks, connections, executors, names, processes, tasks, timers
+from rows import (
+    callbacks,
+    connections,
+    datagrams,
+    echo,
+    executors,
+    names,
+    processes,
+    tasks,
+    timers,
+)
 
 import zloop
 
@@ -26,16 +36,6 @@ SIZES = (64, 1024, 16 * 1024, 300 * 1024)
 MESSAGES = 400
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext] | tuple[None, None]
-
-
-class Echo(asyncio.Protocol):
-    """Sends back what comes."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._transport.write(data)  # type: ignore[attr-defined]
 
 
 class Client(asyncio.Protocol):
@@ -66,16 +66,6 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.ended.set_result(error)
-
-
-class DatagramEcho(asyncio.DatagramProtocol):
-    """Sends datagrams back."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, address: object) -> None:
-        self._transport.sendto(data, address)  # type: ignore[attr-defined]
 
 
 def main() -> None:
@@ -132,7 +122,7 @@ async def _echo(contexts: Contexts) -> None:
     loop = asyncio.get_running_loop()
     server_context, client_context = contexts
     host = None if client_context is None else "localhost"
-    async with await loop.create_server(Echo, "127.0.0.1", 0, ssl=server_context) as server:
+    async with await loop.create_server(echo.Echo, "127.0.0.1", 0, ssl=server_context) as server:
         address = server.sockets[0].getsockname()
 
         async def talk(size: int) -> None:
@@ -160,7 +150,7 @@ async def _echo(contexts: Contexts) -> None:
 
 async def _datagrams() -> None:
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(DatagramEcho, local_addr=("127.0.0.1", 0))
+    transport, _ = await loop.create_datagram_endpoint(datagrams.Echo, local_addr=("127.0.0.1", 0))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.setblocking(False)
         peer.connect(transport.get_extra_info("sockname"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from suite import Suite, from_cargo
@@ -98,6 +99,7 @@ def _host() -> str:
     return next(line.removeprefix("host: ") for line in lines if line.startswith("host: "))
 
 
+@cache
 def _answer(*question: str) -> str:
     """What a command prints; nothing, if it is not there or fails."""
     try:

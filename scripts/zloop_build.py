@@ -21,15 +21,15 @@ MATURIN = "maturin>=1.16,<2"
 
 
 def zloop_wheel(*, profile_guided: bool = False) -> Path:
-    """The wheel of the sources as they are, built if it is not there yet."""
+    """The wheel of the sources as they are; built, in place of older ones, if it is not there yet."""
     sources = (*SOURCES, TRAINING) if profile_guided else SOURCES
-    kind = f"{sys.implementation.cache_tag}{'-guided' if profile_guided else ''}"
+    kind = f"{'guided-' * profile_guided}{sys.implementation.cache_tag}"
     folder = CACHE / "wheels" / f"{kind}-{digest_of(sources, sys.version)}"
     with alone(folder.parent):
         if not any(folder.glob("*.whl")):
             _build_into(folder, profile_guided=profile_guided)
             for old in folder.parent.glob(f"{kind}-*"):
-                if old != folder and "guided" not in old.name.removeprefix(kind):
+                if old != folder:
                     shutil.rmtree(old)
     return next(folder.glob("*.whl"))
 

@@ -80,6 +80,13 @@ def send_at_once(peer, data):
     peer.finish()
 
 
+def send_and_wait(peer):
+    """Send the data, and stay until the other side ends the connection."""
+    with suppress(OSError, EOFError):
+        peer.sock.sendall(peer.encrypted(DATA))
+        peer.receive()
+
+
 def is_zloop():
     return isinstance(asyncio.get_running_loop(), zloop.Loop)
 
@@ -421,12 +428,7 @@ def test_an_exception_of_what_close_delivers_ends_the_connection(loop, role, eng
             raise ZeroDivisionError
 
     async def main():
-        def talk(peer):
-            with suppress(OSError, EOFError):
-                peer.sock.sendall(peer.encrypted(DATA))
-                peer.receive()
-
-        ours, thread = await meet(role, engine, talk, Failing)
+        ours, thread = await meet(role, engine, send_and_wait, Failing)
         await hold_back(ours, len(DATA))
         ours.transport.resume_reading()
         ours.transport.close()
@@ -453,12 +455,7 @@ def test_whatever_data_received_raises_is_reported(loop, role, engine, error, me
             raise error
 
     async def main():
-        def talk(peer):
-            with suppress(OSError, EOFError):
-                peer.sock.sendall(peer.encrypted(DATA))
-                peer.receive()
-
-        ours, thread = await meet(role, engine, talk, Failing)
+        ours, thread = await meet(role, engine, send_and_wait, Failing)
         assert type(await ours.lost) is error
         await thread
 

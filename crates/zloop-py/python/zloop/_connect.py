@@ -17,7 +17,7 @@ from typing import Any
 from ._race import first_to_connect
 from ._sockets import SocketOperations, non_blocking_socket
 from ._tls import TlsConnections
-from ._types import AddressInfo, ClientTls
+from ._types import AddressInfo, ClientTls, Connection
 from ._validation import (
     check_ssl_socket,
     check_stream_socket,
@@ -170,7 +170,7 @@ class Connecting(SocketOperations, TlsConnections):
 
     async def _create_connection_transport[P: asyncio.BaseProtocol](
         self,
-        connection: socket.socket | PendingConnection,
+        connection: Connection,
         protocol_factory: Callable[[], P],
         ssl: ClientTls,
         server_hostname: str | None,
@@ -228,7 +228,7 @@ class Connecting(SocketOperations, TlsConnections):
         local_infos: list[AddressInfo] | None,
         happy_eyeballs_delay: float | None,
         all_errors: bool,
-    ) -> socket.socket | PendingConnection:
+    ) -> Connection:
         """Connect to the first address that answers, in turn or in a race."""
         errors_by_attempt: list[list[OSError]] = []
         connection = None
@@ -261,19 +261,22 @@ class Connecting(SocketOperations, TlsConnections):
         errors_by_attempt: list[list[OSError]],
         info: AddressInfo,
         local_infos: list[AddressInfo] | None,
-    ) -> socket.socket | PendingConnection:
+    ) -> Connection:
         """Make, bind and connect one socket; keep the errors for the report."""
         errors: list[OSError] = []
         errors_by_attempt.append(errors)
         family, kind, proto, _, address = info
-        sock = None
+        connection: Connection | None = None
         try:
             try:
                 if local_infos is None and self._connects_natively(family, kind, proto):
-                    connection = await self._connect_literal(address)
+                    # There is no socket object to tell of.
+                    sys.audit("socket.connect", self, address)
+                    connection = PendingConnection.begin(address)
                     if connection is not None:
+                        await self._wait_connected(connection, address)
                         return connection
-                sock = non_blocking_socket(family, kind, proto)
+                connection = sock = non_blocking_socket(family, kind, proto)
                 if local_infos is not None:
                     _bind_locally(sock, family, local_infos, errors)
                 await self.sock_connect(sock, address)
@@ -282,31 +285,20 @@ class Connecting(SocketOperations, TlsConnections):
                 errors.append(error)
                 raise
         except BaseException:
-            if sock is not None:
-                sock.close()
+            if connection is not None:
+                connection.close()
             raise
         finally:
             # An error's traceback refers to this frame.
             errors = []
             errors_by_attempt = []
 
-    async def _connect_literal(self, address: Any) -> PendingConnection | None:
-        """Connect to an address literal without a socket object; None for any other address."""
-        # There is no socket object to tell of.
-        sys.audit("socket.connect", self, address)
-        connecting = PendingConnection.begin(address)
-        if connecting is None:
-            return None
+    async def _wait_connected(self, connection: PendingConnection, address: Any) -> None:
         try:
-            while not connecting.is_connected():
-                await self._wait_ready(connecting.fileno(), self._add_writer, self._remove_writer)
+            while not connection.is_connected():
+                await self._wait_ready(connection.fileno(), self._add_writer, self._remove_writer)
         except OSError as error:
-            connecting.close()
             raise OSError(error.errno, f"Connect call failed {address}") from None
-        except BaseException:
-            connecting.close()
-            raise
-        return connecting
 
 
 def interleave_by_family(infos: list[AddressInfo], first_family_count: int) -> list[AddressInfo]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from ._zloop import PendingConnection
+from ._types import Connection
 
-type Connection = socket.socket | PendingConnection
 type Attempt = Callable[[], Coroutine[Any, Any, Connection]]
 
 

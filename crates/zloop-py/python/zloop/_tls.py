@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import socket
 import ssl
 from asyncio import constants
 from asyncio.streams import StreamReaderProtocol
@@ -20,6 +19,7 @@ from . import _server_names as names
 from . import _zloop
 from ._base import LoopBase
 from ._ssl_context import SSLContext
+from ._types import Connection
 
 
 class TlsConnections(LoopBase):
@@ -74,7 +74,7 @@ class TlsConnections(LoopBase):
 
     def _make_ssl_transport(
         self,
-        rawsock: socket.socket | _zloop.PendingConnection,
+        rawsock: Connection,
         protocol: asyncio.BaseProtocol,
         sslcontext: ssl.SSLContext | None,
         waiter: asyncio.Future[None] | None = None,

@@ -245,14 +245,8 @@ where
     T: Class,
     F: Fn(&Instance<T>, Python<'_>, Arguments<'_>) -> PyResult<Object> + Copy,
 {
-    // SAFETY: as for `call_method`, with no arguments.
-    unsafe {
-        let py = Python::assume_attached();
-        let arguments = Arguments::from_vectorcall(std::ptr::null(), 0, std::ptr::null_mut());
-        guarded(py, std::ptr::null_mut(), || {
-            function_item::<F>()(borrowed(&object), py, arguments).map(Object::into_ptr)
-        })
-    }
+    // SAFETY: CPython calls it as it calls `call_method`, with no arguments.
+    unsafe { call_method::<T, F>(object, std::ptr::null(), 0, std::ptr::null_mut()) }
 }
 
 unsafe extern "C" fn get_attribute<T, F>(
@@ -403,32 +397,38 @@ impl<T: Class> ClassBuilder<T> {
     }
 
     /// Adds a method, called by vectorcall.
-    pub fn method<F>(mut self, name: &'static CStr, _function: F, doc: &'static CStr) -> Self
+    pub fn method<F>(self, name: &'static CStr, _function: F, doc: &'static CStr) -> Self
     where
         F: Fn(&Instance<T>, Python<'_>, Arguments<'_>) -> PyResult<Object> + Copy,
     {
-        self.methods.push(ffi::PyMethodDef {
-            ml_name: name.as_ptr(),
-            ml_meth: ffi::PyMethodDefPointer {
-                PyCFunctionFastWithKeywords: call_method::<T, F>,
-            },
-            ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
-            ml_doc: doc.as_ptr(),
-        });
-        self
+        let entry = ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: call_method::<T, F>,
+        };
+        self.entry_point(name, entry, ffi::METH_FASTCALL | ffi::METH_KEYWORDS, doc)
     }
 
     /// Adds a method that takes no arguments.
-    pub fn bare_method<F>(mut self, name: &'static CStr, _function: F, doc: &'static CStr) -> Self
+    pub fn bare_method<F>(self, name: &'static CStr, _function: F, doc: &'static CStr) -> Self
     where
         F: Fn(&Instance<T>, Python<'_>, Arguments<'_>) -> PyResult<Object> + Copy,
     {
+        let entry = ffi::PyMethodDefPointer {
+            PyCFunction: call_bare_method::<T, F>,
+        };
+        self.entry_point(name, entry, ffi::METH_NOARGS, doc)
+    }
+
+    fn entry_point(
+        mut self,
+        name: &'static CStr,
+        entry: ffi::PyMethodDefPointer,
+        flags: c_int,
+        doc: &'static CStr,
+    ) -> Self {
         self.methods.push(ffi::PyMethodDef {
             ml_name: name.as_ptr(),
-            ml_meth: ffi::PyMethodDefPointer {
-                PyCFunction: call_bare_method::<T, F>,
-            },
-            ml_flags: ffi::METH_NOARGS,
+            ml_meth: entry,
+            ml_flags: flags,
             ml_doc: doc.as_ptr(),
         });
         self

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use zloop_core::Interest;
 use zloop_net::Descriptor;
 
-use super::stream_transport::{Parts, Peer};
+use super::stream_transport::{AF_INET, AF_INET6, Connected, Parts, Peer};
 use super::{Listener, PendingConnection, StreamTransport};
 use crate::errors::reactor_error;
 use crate::event_loop::{EventLoop, Source};
@@ -20,8 +20,6 @@ use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
 
-const AF_INET: i32 = 2;
-const AF_INET6: i32 = 10;
 const IPPROTO_TCP: i32 = 6;
 
 /// Adds them to the loop's class.
@@ -49,10 +47,6 @@ fn family(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
     socket.getattr(intern!(socket.py(), "family"))?.extract()
 }
 
-fn is_tcp(family: i32) -> bool {
-    family == AF_INET || family == AF_INET6
-}
-
 fn make_socket_transport(
     event_loop: &Instance<EventLoop>,
     py: Python<'_>,
@@ -65,22 +59,12 @@ fn make_socket_transport(
         return Ok(Object::none(py));
     };
     event_loop.check_open()?;
-    let Connected {
-        descriptor,
-        socket,
-        family,
-        proto,
-        peer,
-    } = connected(&socket)?;
+    let connected = connected(&socket)?;
     let transport = StreamTransport::create(
         py,
         event_loop,
         Parts {
-            descriptor,
-            socket,
-            family,
-            proto,
-            peer,
+            connected,
             protocol: &protocol,
             waiter: present(waiter),
             extra: present(extra),
@@ -91,16 +75,7 @@ fn make_socket_transport(
     Ok(transport.into_object())
 }
 
-/// What is connected, and what is known of it.
-struct Connected {
-    descriptor: Descriptor,
-    socket: Option<Object>,
-    family: i32,
-    proto: i32,
-    peer: Peer,
-}
-
-/// Reads it from a socket object, or takes it out of a `PendingConnection`.
+/// What a socket object is connected to, or what a `PendingConnection` hands over.
 fn connected(socket: &Bound<'_, PyAny>) -> PyResult<Connected> {
     let py = socket.py();
     if let Ok(connecting) = socket.cast::<PendingConnection>() {
@@ -119,9 +94,6 @@ fn connected(socket: &Bound<'_, PyAny>) -> PyResult<Connected> {
     }
     let fd = fileno(socket)?;
     let family = family(socket)?;
-    if is_tcp(family) && fd >= 0 {
-        set_nodelay(fd);
-    }
     // Asked for now: once the peer is gone, the system no longer knows.
     let peer = match socket.call_method0(intern!(py, "getpeername")) {
         Ok(peer) => Object::from(peer),
@@ -134,11 +106,6 @@ fn connected(socket: &Bound<'_, PyAny>) -> PyResult<Connected> {
         proto: 0,
         peer: Peer::Object(peer),
     })
-}
-
-fn set_nodelay(fd: RawFd) {
-    // A peer that is gone already makes this fail; reading will tell.
-    let _ = zloop_net::tcp::set_nodelay(&fd, true);
 }
 
 fn start_accepting(
@@ -166,7 +133,6 @@ fn start_accepting(
         fd,
         family,
         proto: socket.getattr(intern!(py, "proto"))?.extract()?,
-        is_tcp: is_tcp(family),
         protocol_factory: Object::from(protocol_factory.to_owned()),
         server: present(server),
         backlog: match backlog {

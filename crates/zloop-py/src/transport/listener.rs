@@ -10,7 +10,7 @@ use zloop_core::{Interest, Token};
 use zloop_net::{Accepted, Descriptor, Fault};
 
 use super::StreamTransport;
-use super::stream_transport::{Parts, Peer};
+use super::stream_transport::{Connected, Parts, Peer};
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, is_fatal};
 use crate::imports::imports;
@@ -29,7 +29,6 @@ pub struct Listener {
     pub(super) fd: RawFd,
     pub(super) family: i32,
     pub(super) proto: i32,
-    pub(super) is_tcp: bool,
     pub(super) protocol_factory: Object,
     pub(super) server: Option<Object>,
     pub(super) backlog: u32,
@@ -95,20 +94,18 @@ impl Listener {
         py: Python<'_>,
         accepted: Accepted,
     ) -> PyResult<()> {
-        if self.is_tcp {
-            // A peer that is gone already makes this fail; reading will tell.
-            let _ = zloop_net::tcp::set_nodelay(&accepted.fd, true);
-        }
         let connection_context = context::copy(py, &self.context)?;
         let mut protocol = None;
         let made = context::run(py, &connection_context, || {
             let made = protocol.insert(call::call0(py, &self.protocol_factory)?);
             let parts = Parts {
-                descriptor: Descriptor::Owned(accepted.fd),
-                socket: None,
-                family: self.family,
-                proto: self.proto,
-                peer: Peer::Address(accepted.peer),
+                connected: Connected {
+                    descriptor: Descriptor::Owned(accepted.fd),
+                    socket: None,
+                    family: self.family,
+                    proto: self.proto,
+                    peer: Peer::Address(accepted.peer),
+                },
                 protocol: made.bind(py),
                 waiter: None,
                 extra: None,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use zloop_net::{PeerAddress, tcp};
+use zloop_net::{Connecting, PeerAddress, tcp};
 
 use crate::errors::os_error;
 
@@ -17,13 +17,8 @@ use crate::errors::os_error;
 /// when it goes away.
 #[pyclass(frozen, module = "zloop._zloop")]
 pub struct PendingConnection {
-    state: Mutex<State>,
-}
-
-enum State {
-    ExpectConnection(zloop_net::Connecting),
-    Connected(zloop_net::Connecting, PeerAddress),
-    Taken,
+    /// The socket, and its peer once it is connected; `None` when it is closed, or a transport's.
+    socket: Mutex<Option<(Connecting, Option<PeerAddress>)>>,
 }
 
 #[pymethods]
@@ -37,65 +32,48 @@ impl PendingConnection {
             return Ok(None);
         };
         let connecting = tcp::connect(peer, None).map_err(|error| os_error(py, &error))?;
-        // A peer that is gone already makes this fail; reading will tell.
-        let _ = tcp::set_nodelay(&connecting, true);
         Ok(Some(Self {
-            state: Mutex::new(State::ExpectConnection(connecting)),
+            socket: Mutex::new(Some((connecting, None))),
         }))
     }
 
     /// The descriptor's number; -1 once it is closed or a transport's.
     fn fileno(&self) -> RawFd {
-        match &*self.state() {
-            State::ExpectConnection(connecting) | State::Connected(connecting, _) => {
-                connecting.as_raw_fd()
-            }
-            State::Taken => -1,
-        }
+        self.socket()
+            .as_ref()
+            .map_or(-1, |(connecting, _)| connecting.as_raw_fd())
     }
 
     /// Tell whether the connection is made by now; raise OSError if it failed.
     fn is_connected(&self, py: Python<'_>) -> PyResult<bool> {
-        let mut state = self.state();
-        let State::ExpectConnection(connecting) = &*state else {
+        let mut socket = self.socket();
+        let Some((connecting, peer @ None)) = &mut *socket else {
             return Ok(true);
         };
         match connecting.finish() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(os_error(py, &error)),
-            Ok(peer) => {
-                if let State::ExpectConnection(connecting) =
-                    std::mem::replace(&mut *state, State::Taken)
-                {
-                    *state = State::Connected(connecting, peer);
-                }
-                Ok(true)
-            }
+            Ok(connected) => *peer = Some(connected),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(os_error(py, &error)),
         }
+        Ok(peer.is_some())
     }
 
     /// Close the socket, unless a transport has it.
     fn close(&self) {
-        *self.state() = State::Taken;
+        drop(self.socket().take());
     }
 }
 
 impl PendingConnection {
     /// The connected socket and its peer; `None` if it is not connected, or closed.
     pub fn take(&self) -> Option<(OwnedFd, PeerAddress)> {
-        let mut state = self.state();
-        match std::mem::replace(&mut *state, State::Taken) {
-            State::Connected(connecting, peer) => Some((connecting.into_fd(), peer)),
-            other => {
-                *state = other;
-                None
-            }
-        }
+        let (connecting, peer) = self.socket().take_if(|(_, peer)| peer.is_some())?;
+        Some((connecting.into_fd(), peer?))
     }
 
     /// What a panic left behind is as good as what was there before it.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn socket(&self) -> MutexGuard<'_, Option<(Connecting, Option<PeerAddress>)>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

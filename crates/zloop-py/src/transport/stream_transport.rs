@@ -21,6 +21,9 @@ use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
 
+pub(super) const AF_INET: i32 = 2;
+pub(super) const AF_INET6: i32 = 10;
+
 /// The native part of `zloop._transport.StreamTransport`; derived from `asyncio.Transport`.
 ///
 /// Invariant: `token` is set from creation until `connection_lost`; the registry holds the
@@ -96,16 +99,8 @@ pub struct Contexts {
 
 /// What a new transport is made of.
 pub struct Parts<'a, 'py> {
-    /// The connected descriptor.
-    pub descriptor: Descriptor,
-    /// The socket object that owns it, if one does.
-    pub socket: Option<Object>,
-    /// Its address family.
-    pub family: i32,
-    /// Its protocol number.
-    pub proto: i32,
-    /// The peer's address.
-    pub peer: Peer,
+    /// What it is the transport of.
+    pub connected: Connected,
     /// The protocol to tell.
     pub protocol: &'a Bound<'py, PyAny>,
     /// A future to set when the connection is made.
@@ -118,6 +113,20 @@ pub struct Parts<'a, 'py> {
     pub context: Option<Object>,
 }
 
+/// A socket that is connected, and what is known of it.
+pub struct Connected {
+    /// The connected descriptor.
+    pub descriptor: Descriptor,
+    /// The socket object that owns it, if one does.
+    pub socket: Option<Object>,
+    /// Its address family.
+    pub family: i32,
+    /// Its protocol number.
+    pub proto: i32,
+    /// The peer's address.
+    pub peer: Peer,
+}
+
 impl StreamTransport {
     /// Makes a transport, which calls `connection_made` at the next turn.
     ///
@@ -128,7 +137,18 @@ impl StreamTransport {
         event_loop: &Instance<EventLoop>,
         parts: Parts<'_, '_>,
     ) -> PyResult<Instance<Self>> {
-        let fd = parts.descriptor.as_raw_fd();
+        let Connected {
+            descriptor,
+            socket,
+            family,
+            proto,
+            peer,
+        } = parts.connected;
+        let fd = descriptor.as_raw_fd();
+        if is_tcp(family) && fd >= 0 {
+            // A peer that is gone already makes this fail; reading will tell.
+            let _ = zloop_net::tcp::set_nodelay(&fd, true);
+        }
         let contexts = match &parts.context {
             Some(context) => Contexts {
                 start: Some(context.clone()),
@@ -147,19 +167,19 @@ impl StreamTransport {
             py,
             Self {
                 event_loop: event_loop.clone(),
-                stream: RefCell::new(Stream::new(parts.descriptor)),
+                stream: RefCell::new(Stream::new(descriptor)),
                 token: Cell::new(None),
                 number: fd,
                 stand_in: Cell::new(None),
                 interest: Cell::new(Interest::NONE),
                 protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
-                socket: RefCell::new(parts.socket),
+                socket: RefCell::new(socket),
                 holds_socket: Cell::new(false),
                 shows_socket: Cell::new(false),
-                family: parts.family,
-                proto: parts.proto,
+                family,
+                proto,
                 local: RefCell::new(None),
-                peer: RefCell::new(parts.peer),
+                peer: RefCell::new(peer),
                 server: RefCell::new(parts.server),
                 extra: RefCell::new(parts.extra),
                 shared_context: parts.context,
@@ -196,7 +216,7 @@ impl StreamTransport {
     /// The descriptor's number; -1 once it is closed.
     pub fn fd(&self) -> RawFd {
         match self.token.get() {
-            Some(_) => self.stream.borrow().descriptor().as_raw_fd(),
+            Some(_) => self.number,
             None => -1,
         }
     }
@@ -423,6 +443,10 @@ fn extra(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obje
     let extra = Object::from(pyo3::types::PyDict::new(py));
     *transport.extra.borrow_mut() = Some(extra.clone());
     Ok(extra)
+}
+
+const fn is_tcp(family: i32) -> bool {
+    family == AF_INET || family == AF_INET6
 }
 
 /// What asyncio says of an argument of a stream's `write` that is no bytes.
