@@ -38,9 +38,8 @@ def _bench(arguments: list[str]) -> None:
     # As it is released.
     bench = zloop_environment("bench", requirements, profile_guided=True)
     announce("building the programs that load servers")
-    for package, example in (("zloop-net", "socket_load"), ("zloop-tls", "tls_load")):
-        load = ["--release", "--package", package, "--example", example]
-        run(["cargo", "build", "--quiet", *load])
+    for load in ("zloop-net --example socket_load", "zloop-tls --example tls_load --features ring"):
+        run(["cargo", "build", "--quiet", "--release", "--package", *load.split()])
     run([bench.python, "benchmarks", *arguments])
     if not _is_partial(arguments) and not missing:
         announce("what metrics and tracing cost")

@@ -46,7 +46,7 @@ fn new_pair() -> [Tls; 2] {
 fn drain(connection: &mut Tls) -> Vec<u8> {
     let mut outgoing = Vec::new();
     while let Some(bytes) = connection.take_ciphertext() {
-        outgoing.extend(bytes);
+        outgoing.extend_from_slice(&bytes);
     }
     outgoing
 }

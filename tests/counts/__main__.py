@@ -1,7 +1,8 @@
 """Counts, and replaces the record of this version of CPython: `make counts`.
 
 --show only prints the counts beside what is recorded. --observing only prints which share of the
-instructions is there to see inside, while timing and tracing are off, and fails if that is too much.
+instructions is there to see inside, while timing and tracing are off. `make test` judges it, without a
+profile: a build that one guides merges lines, which blurs the share.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import sys
 
 from counting import (
     INSTRUCTIONS,
-    LARGEST_SHARE,
     OBSERVING,
     Counts,
     count_all,
@@ -29,7 +29,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.observing:
-            return _show_observing(count_instructions())
+            _show_observing(count_instructions())
+            return 0
         counts = count_all()
     except Unavailable as reason:
         print(reason)
@@ -46,18 +47,11 @@ def main() -> int:
     return 0
 
 
-def _show_observing(counts: Counts) -> int:
-    """Answers with 1 if metrics and tracing that are off take too large a share of an operation."""
+def _show_observing(counts: Counts) -> None:
     print(f"{'metrics and tracing, both off':30} {'instructions':>13} {'of all':>10} {'share':>7}")
-    too_large = 0
     for name in INSTRUCTIONS:
         own, total = counts[f"{OBSERVING} per {name}"], counts[f"instructions per {name}"]
-        share = share_of_observing(name, counts)
-        too_large += share >= LARGEST_SHARE
-        print(f"{name:30} {own:>13.2f} {total:>10.0f} {share:>7.2%}")
-    if too_large:
-        print(f"{too_large} of them take {LARGEST_SHARE:.0%} or more")
-    return 1 if too_large else 0
+        print(f"{name:30} {own:>13.2f} {total:>10.0f} {share_of_observing(name, counts):>7.2%}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -24,6 +26,33 @@ def test_given_executor_runs(loop):
             loop.run_in_executor(executor, lambda: threading.current_thread().name)
         )
     assert name.startswith("given")
+
+
+FIRST_WORK = """
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import zloop
+
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+
+async def main():
+    with ThreadPoolExecutor(1) as executor:
+        for _ in range(20):
+            await asyncio.get_running_loop().run_in_executor(executor, int)
+
+zloop.run(main())
+print("done")
+"""
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_thread_may_be_the_first_to_schedule_something(attempt):
+    """What is found out once must not let other threads in while the loop is at work."""
+    command = [sys.executable, "-c", FIRST_WORK]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (finished.stdout, finished.stderr) == ("done\n", "")
 
 
 def test_errors_come_back(loop):

@@ -42,6 +42,28 @@ def check_extra_info(info, peername, sockname):
     assert info["unknown"] is None
 
 
+def test_the_system_does_not_hold_little_writes_back(loop):
+    async def main():
+        accepted = []
+        server = await loop.create_server(
+            lambda: accepted.append(Recorder()) or accepted[-1], "127.0.0.1", 0
+        )
+        address = server.sockets[0].getsockname()
+        literal, _ = await loop.create_connection(Recorder, *address)
+        named, _ = await loop.create_connection(Recorder, "localhost", address[1])
+        given, _ = await loop.create_connection(Recorder, sock=socket.create_connection(address))
+        await until(lambda: len(accepted) == 3 and all(one.transport for one in accepted))
+        transports = [literal, named, given, *(one.transport for one in accepted)]
+        for transport in transports:
+            sock = transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+            transport.close()
+        server.close()
+        await server.wait_closed()
+
+    loop.run_until_complete(main())
+
+
 def test_extra_info_of_both_ends(loop):
     async def main():
         made = loop.create_future()

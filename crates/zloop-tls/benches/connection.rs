@@ -9,6 +9,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use zloop_tls::{
     Acceptor, ClientSettings, Connection, Connector, Identity, Options, Roots, RustlsSession,
@@ -56,11 +57,16 @@ impl Credentials {
             .unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(chain[0].clone()).unwrap();
-        let mut client = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut client =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
         client.resumption = Resumption::disabled();
-        let server = ServerConfig::builder()
+        let server = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
@@ -74,7 +80,7 @@ type Ours = Connection<RustlsSession>;
 fn pass(from: &mut Ours, to: &mut Ours, plaintext: &mut Vec<u8>) -> usize {
     let mut arrived = 0;
     while let Some(ciphertext) = from.take_ciphertext() {
-        let mut left = ciphertext.as_slice();
+        let mut left = &*ciphertext;
         while !left.is_empty() {
             let Some(room) = to.receive_buffer() else {
                 break;

@@ -17,7 +17,8 @@ use zloop_core::{
 };
 use zloop_net::{Descriptor, ReadOutcome, Stream, accept, tcp};
 use zloop_tls::{
-    Acceptor, Connection, Event, FlowEvent, Identity, Options, RustlsSession, ServerSettings,
+    Acceptor, Ciphertext, Connection, Event, FlowEvent, Identity, Options, RustlsSession,
+    ServerSettings,
 };
 
 enum Source {
@@ -138,7 +139,7 @@ impl Server {
 }
 
 struct Client {
-    stream: Stream<Vec<u8>>,
+    stream: Stream<Ciphertext>,
     tls: Connection<RustlsSession>,
     timer: Option<(Duration, TimerKey)>,
     number: i32,

@@ -47,6 +47,13 @@
 //! [`SettingsError`]. The names that [`RustlsError::reason`] and [`VerifyError`] give are OpenSSL's, since
 //! those are what logs and people know.
 //!
+//! # Cryptography
+//!
+//! aws-lc-rs. With the feature `ring`, off by default, the cipher suites are ring's on processors where
+//! they are faster: x86-64 with VAES and without AVX-512. rustls then has two
+//! providers, and its own `builder()` panics in a program that has not installed one as the default;
+//! the settings of this crate do not ask for it.
+//!
 //! # Debug builds
 //!
 //! rustls 0.23 asserts that no alert follows another, and counts close_notify as one: a broken record
@@ -117,7 +124,7 @@ mod session;
 mod settings;
 
 pub use self::connection::{Connection, Ending, Event, FlowEvent, Limits, NotWritable, Options};
-pub use self::engine::{RustlsError, RustlsSession, VerifyError};
+pub use self::engine::{Ciphertext, RustlsError, RustlsSession, VerifyError};
 pub use self::error::Error;
 pub use self::session::{Cipher, Fault, Handshake, Negotiated, Received, Session};
 pub use self::settings::{

@@ -13,6 +13,7 @@ use std::thread;
 
 use programs::example;
 use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 const HOST: &str = "localhost";
@@ -56,7 +57,9 @@ impl Server {
 
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).unwrap();
-        let config = ClientConfig::builder()
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
         Self {

@@ -113,7 +113,11 @@ impl Link {
             let Some(ciphertext) = tls.connection.take_ciphertext() else {
                 break;
             };
-            if self.stream.write(ciphertext).is_err() {
+            if let Err(error) = self.stream.write_now(&ciphertext, <[u8]>::to_vec) {
+                tls.connection.transport_failed(error);
+                break;
+            }
+            if self.stream.is_blocked() {
                 break;
             }
         }

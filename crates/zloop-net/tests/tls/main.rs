@@ -8,6 +8,7 @@ mod programs;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use zloop_tls::{Acceptor, ClientSettings, Connector, Identity, Roots, ServerSettings};
 
@@ -27,9 +28,12 @@ impl Certificate {
         let certificate = params.self_signed(&key).expect("a certificate");
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).expect("a root");
-        let rustls_client = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let rustls_client =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
         Self {
             chain: certificate.pem(),
             key: key.serialize_pem(),

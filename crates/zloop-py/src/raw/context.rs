@@ -201,9 +201,15 @@ impl ContextCopies {
     }
 }
 
-/// Found out once.
+static LAYOUT: PyOnceLock<Option<ContextLayout>> = PyOnceLock::new();
+
+/// Finds out where contexts keep their variables: when the module is imported, since other threads
+/// run meanwhile.
+pub fn prepare(py: Python<'_>) {
+    LAYOUT.get_or_init(py, || ContextLayout::find(py));
+}
+
 #[inline]
 fn layout(py: Python<'_>) -> Option<&'static ContextLayout> {
-    static LAYOUT: PyOnceLock<Option<ContextLayout>> = PyOnceLock::new();
-    LAYOUT.get_or_init(py, || ContextLayout::find(py)).as_ref()
+    LAYOUT.get(py)?.as_ref()
 }

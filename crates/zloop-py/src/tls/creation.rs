@@ -15,8 +15,8 @@ use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 
-/// How much is encrypted for one send: few sends, from memory that the processor has at hand.
-const ENCRYPT_AHEAD: usize = 256 * 1024;
+/// How much Python's `ssl` encrypts at a time: each time costs some calls.
+const SSL_ENCRYPT_AHEAD: usize = 256 * 1024;
 
 /// Adds it to the loop's class.
 pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
@@ -61,7 +61,6 @@ fn make_tls_transport(
     let options = Options {
         handshake_timeout: duration(&handshake_timeout)?,
         shutdown_timeout: duration(&shutdown_timeout)?,
-        encrypt_ahead: ENCRYPT_AHEAD,
         ..Options::default()
     };
     let server_side = server_side.is_truthy()?;
@@ -82,6 +81,10 @@ fn make_tls_transport(
         }
         None => {
             let session = SslSession::new(py, &context, server_side, server_hostname)?;
+            let options = Options {
+                encrypt_ahead: SSL_ENCRYPT_AHEAD,
+                ..options
+            };
             Engine::over_ssl(session, options)
         }
     };

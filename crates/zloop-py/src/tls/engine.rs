@@ -156,7 +156,7 @@ impl Engine {
     pub fn take_ciphertext(&mut self) -> Option<Chunk> {
         match self {
             Self::Ssl(connection) => connection.take_ciphertext(),
-            Self::Rustls(connection, _) => connection.take_ciphertext().map(Chunk::Copied),
+            Self::Rustls(connection, _) => connection.take_ciphertext().map(Chunk::Encrypted),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+use zloop_tls::Ciphertext;
 
 use crate::raw::bytes::{Buffer, SharedBytes};
 use crate::raw::object::Object;
@@ -12,6 +13,8 @@ pub enum Chunk {
     Shared(SharedBytes),
     /// A copy.
     Copied(Vec<u8>),
+    /// What rustls made.
+    Encrypted(Ciphertext),
 }
 
 impl AsRef<[u8]> for Chunk {
@@ -20,6 +23,7 @@ impl AsRef<[u8]> for Chunk {
         match self {
             Self::Shared(bytes) => bytes.as_ref(),
             Self::Copied(bytes) => bytes,
+            Self::Encrypted(bytes) => bytes,
         }
     }
 }
@@ -29,7 +33,7 @@ impl Chunk {
     pub fn to_python(&self, py: Python<'_>) -> Object {
         match self {
             Self::Shared(bytes) => bytes.object().clone(),
-            Self::Copied(bytes) => Object::from(PyBytes::new(py, bytes)),
+            Self::Copied(_) | Self::Encrypted(_) => Object::from(PyBytes::new(py, self.as_ref())),
         }
     }
 

@@ -23,7 +23,8 @@ pub struct Options {
     /// ciphertext that waits.
     pub read_limits: Limits,
     /// How much plaintext is encrypted ahead of what the transport took: what
-    /// [`take_ciphertext`](crate::Connection::take_ciphertext) works on at a time.
+    /// [`take_ciphertext`](crate::Connection::take_ciphertext) works on at a time. A little that stays in
+    /// the processor's cache is encrypted, framed and sent fastest.
     pub encrypt_ahead: usize,
     /// How much application data may still come after our close_notify before the peer is given
     /// up. It is thrown away; taking it in lets a peer that is busy writing get to our end.

@@ -1,6 +1,7 @@
 //! rustls as a [`Session`].
 
 mod cipher;
+mod ciphertext;
 mod error;
 mod inbound;
 mod records;
@@ -13,6 +14,7 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
+pub use self::ciphertext::Ciphertext;
 pub use self::error::RustlsError;
 pub(crate) use self::verify_error::Refusal;
 pub use self::verify_error::VerifyError;
@@ -35,7 +37,7 @@ use crate::{Fault, Handshake, Negotiated, Received, Session};
 pub struct RustlsSession {
     side: Side,
     inbound: Inbound,
-    outbound: Vec<u8>,
+    outbound: Ciphertext,
     stash: Vec<u8>,
     stash_used: usize,
     peer_closed: bool,
@@ -61,7 +63,7 @@ impl RustlsSession {
         Self {
             side,
             inbound: Inbound::new(),
-            outbound: Vec::new(),
+            outbound: Ciphertext::default(),
             stash: Vec::new(),
             stash_used: 0,
             peer_closed: false,
@@ -177,7 +179,7 @@ impl RustlsSession {
 impl Session for RustlsSession {
     type Error = RustlsError;
     type Plaintext<'a> = &'a [u8];
-    type Ciphertext = Vec<u8>;
+    type Ciphertext = Ciphertext;
 
     fn receive(&mut self, ciphertext: &[u8]) -> Result<(), RustlsError> {
         self.inbound.push(ciphertext);
@@ -196,7 +198,7 @@ impl Session for RustlsSession {
         self.inbound.len() + self.stash.len() - self.stash_used
     }
 
-    fn take_ciphertext(&mut self) -> Result<Option<Vec<u8>>, RustlsError> {
+    fn take_ciphertext(&mut self) -> Result<Option<Ciphertext>, RustlsError> {
         if !self.broken {
             self.collect_queued()?;
         }

@@ -4,6 +4,8 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
 };
 
+use super::ciphertext::Ciphertext;
+
 /// What a record adds to its plaintext, at most: header, nonce, padding type and tag.
 const RECORD_OVERHEAD: usize = 5 + 8 + 1 + 16;
 /// The plaintext that a record holds, at most.
@@ -46,7 +48,7 @@ pub(super) enum Step {
 /// Acts on a status of rustls's. Returns how many inbound bytes are used up, and what it came to.
 pub(super) fn settle<D>(
     status: UnbufferedStatus<'_, '_, D>,
-    outbound: &mut Vec<u8>,
+    outbound: &mut Ciphertext,
     task: Task<'_>,
 ) -> (usize, Result<Step, rustls::Error>) {
     let UnbufferedStatus { mut discard, state } = status;
@@ -124,20 +126,16 @@ impl From<EncryptError> for Shortage {
 /// Appends to `outbound` what `encode` writes, in the room that it is likely to want or, if that
 /// was too small, in the room that it says.
 fn append(
-    outbound: &mut Vec<u8>,
+    outbound: &mut Ciphertext,
     likely: usize,
     mut encode: impl FnMut(&mut [u8]) -> Result<usize, Shortage>,
 ) -> Result<(), rustls::Error> {
-    let start = outbound.len();
     let mut room = likely;
-    let result = loop {
-        outbound.resize(start + room, 0);
-        match encode(&mut outbound[start..]) {
-            Ok(len) => break Ok(len),
+    loop {
+        match outbound.append(room, &mut encode) {
+            Ok(()) => return Ok(()),
             Err(Shortage::Room(error)) if error.required_size > room => room = error.required_size,
-            Err(Shortage::Room(_) | Shortage::Keys) => break Err(rustls::Error::EncryptError),
+            Err(Shortage::Room(_) | Shortage::Keys) => return Err(rustls::Error::EncryptError),
         }
-    };
-    outbound.truncate(start + result.as_ref().map_or(0, |len| *len));
-    result.map(|_| ())
+    }
 }

@@ -11,11 +11,9 @@ use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 
 use super::path::{PathVerifier, Purpose};
+use super::provider::{CipherPreference, provider};
 use super::verifier::ServerVerifier;
-use super::{
-    ALL_VERSIONS, CipherPreference, Identity, Roots, SettingsError, Version, protocol_versions,
-    provider,
-};
+use super::{ALL_VERSIONS, Identity, Roots, SettingsError, Version, protocol_versions};
 use crate::RustlsSession;
 
 /// What a TLS client is told.

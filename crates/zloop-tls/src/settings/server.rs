@@ -13,12 +13,10 @@ use rustls::server::{
 };
 
 use super::path::{PathVerifier, Purpose};
+use super::provider::{CipherPreference, provider};
 use super::resolver::ByServerName;
 use super::verifier::ClientVerifier;
-use super::{
-    ALL_VERSIONS, CipherPreference, Identity, Roots, SettingsError, Version, protocol_versions,
-    provider,
-};
+use super::{ALL_VERSIONS, Identity, Roots, SettingsError, Version, protocol_versions};
 use crate::RustlsSession;
 
 /// What a TLS server is told.

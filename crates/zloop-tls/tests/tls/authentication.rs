@@ -204,11 +204,15 @@ fn a_certificate_is_worth_nothing_without_its_key() {
         )
         .unwrap(),
     );
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_cert_resolver(std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(
-            certified,
-        )));
+    let config = rustls::ServerConfig::builder_with_provider(std::sync::Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_cert_resolver(std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(
+        certified,
+    )));
     let acceptor = zloop_tls::Acceptor::from(std::sync::Arc::new(config));
     for verification in [Verification::Full, Verification::None] {
         let client = ClientSettings {

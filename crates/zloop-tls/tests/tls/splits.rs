@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use zloop_tls::{Ending, Version};
 
@@ -10,7 +11,7 @@ use crate::bench::{Endpoint, Node, Note, Pair, Reference};
 use crate::certificates::{AUTHORITY, HOST, acceptor, connector};
 use crate::handshake::{pair, pair_of};
 
-fn reference_client() -> Reference {
+fn client_config(provider: CryptoProvider) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots
         .add(
@@ -20,14 +21,15 @@ fn reference_client() -> Reference {
                 .unwrap(),
         )
         .unwrap();
-    let config = ClientConfig::builder()
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = HOST.try_into().unwrap();
-    Reference::new(ClientConnection::new(Arc::new(config), name).unwrap())
+    Arc::new(config)
 }
 
-pub fn reference_server() -> Reference {
+fn server_config(provider: CryptoProvider) -> Arc<ServerConfig> {
     let (chain, key) = AUTHORITY.issue_pem(HOST, |_| ());
     let chain = rustls_pemfile::certs(&mut chain.as_bytes())
         .map(Result::unwrap)
@@ -35,10 +37,22 @@ pub fn reference_server() -> Reference {
     let key = rustls_pemfile::private_key(&mut key.as_bytes())
         .unwrap()
         .unwrap();
-    let config = ServerConfig::builder()
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
         .with_no_client_auth()
         .with_single_cert(chain, key);
-    Reference::new(ServerConnection::new(Arc::new(config.unwrap())).unwrap())
+    Arc::new(config.unwrap())
+}
+
+fn reference_client() -> Reference {
+    let config = client_config(aws_lc_rs::default_provider());
+    Reference::new(ClientConnection::new(config, HOST.try_into().unwrap()).unwrap())
+}
+
+pub fn reference_server() -> Reference {
+    let config = server_config(aws_lc_rs::default_provider());
+    Reference::new(ServerConnection::new(config).unwrap())
 }
 
 /// Both sides say something, the client more than fits a record, and part in good order.
@@ -70,6 +84,23 @@ fn a_byte_at_a_time() {
             pair.segments = vec![1];
             converse(&mut pair);
         }
+    }
+}
+
+/// Whichever of them this processor's own settings take.
+#[cfg(feature = "ring")]
+#[test]
+fn sides_of_different_cryptography_understand_each_other() {
+    let ring = rustls::crypto::ring::default_provider;
+    let aws_lc = aws_lc_rs::default_provider;
+    for (client, server) in [(ring(), aws_lc()), (aws_lc(), ring()), (ring(), ring())] {
+        let connector = zloop_tls::Connector::from(client_config(client));
+        let acceptor = zloop_tls::Acceptor::from(server_config(server));
+        let mut pair = Pair::new(
+            Node::new(connector.connect(HOST).unwrap()),
+            Node::new(acceptor.accept().unwrap()),
+        );
+        converse(&mut pair);
     }
 }
 
