@@ -177,3 +177,25 @@ def test_closed_loops_keep_no_values(loop):
     loop.close()
     gc.collect()
     assert reference() is None
+
+
+def test_what_is_scheduled_when_a_variables_value_goes_is_run(loop):
+    variable = contextvars.ContextVar("variable")
+
+    class Last:
+        def __init__(self, done):
+            self._done = done
+
+        def __del__(self):
+            loop.call_soon(self._done.set_result, None)
+
+    async def work(done):
+        variable.set(Last(done))
+        loop.call_soon(int)
+
+    async def main():
+        done = loop.create_future()
+        await loop.create_task(work(done))
+        await done
+
+    loop.run_until_complete(main())

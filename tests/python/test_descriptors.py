@@ -34,6 +34,35 @@ def nothing() -> None:
     """Be a callback."""
 
 
+def test_what_watched_a_closed_descriptor_may_use_the_loop_when_it_goes(zloop_loop):
+    loop = zloop_loop
+    freed = []
+
+    class Watching:
+        def ready(self):
+            pass
+
+        def __del__(self):
+            loop.call_soon(freed.append, loop.is_closed())
+
+    async def main():
+        left, right = socket.socketpair()
+        near, far = socket.socketpair()
+        number = left.fileno()
+        loop.add_reader(number, Watching().ready)
+        left.close()
+        again = socket.socket(fileno=os.dup2(near.fileno(), number))
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=again)
+        await asyncio.sleep(0)
+        assert freed == [False]
+        transport.close()
+        await asyncio.sleep(0)
+        for sock in (right, near, far):
+            sock.close()
+
+    loop.run_until_complete(main())
+
+
 def test_reader_is_called_while_there_is_data(loop, pair):
     ours, theirs = pair
     got = []

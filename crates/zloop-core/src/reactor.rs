@@ -141,6 +141,18 @@ impl<S> Reactor<S> {
         Ok(token)
     }
 
+    /// Ends the registration of a descriptor that was closed since and returns its source, which
+    /// [`register`](Self::register) would drop for a new one of the same number. `None` if there is
+    /// no registration or it is alive.
+    pub fn take_closed(&mut self, fd: RawFd) -> Option<S> {
+        let token = self.token_of(fd)?;
+        if self.is_alive(fd, token) {
+            return None;
+        }
+        tracing::debug!(?fd, ?token, "took the registration of a closed descriptor");
+        self.take_entry(token).map(|entry| entry.source)
+    }
+
     /// Changes what `token` wants to hear of; a system call is made only if that is a change.
     ///
     /// # Errors

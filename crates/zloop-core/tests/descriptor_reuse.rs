@@ -40,6 +40,22 @@ fn a_number_that_comes_again_replaces_the_stale_registration() {
 }
 
 #[test]
+fn the_registration_of_a_closed_descriptor_can_be_taken() {
+    let _alone = alone();
+    let mut reactor = Reactor::new().expect("a reactor");
+    let watched = socket();
+    let fd = watched.as_raw_fd();
+    assert_eq!(reactor.take_closed(fd), None);
+    reactor
+        .register(fd, Interest::READABLE, "old")
+        .expect("a token");
+    assert_eq!(reactor.take_closed(fd), None, "it is open");
+    drop(watched);
+    assert_eq!(reactor.take_closed(fd), Some("old"));
+    assert!(reactor.is_empty());
+}
+
+#[test]
 fn deregistering_a_closed_descriptor_is_no_error() {
     let _alone = alone();
     let mut reactor = Reactor::new().expect("a reactor");

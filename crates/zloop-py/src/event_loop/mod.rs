@@ -28,7 +28,9 @@ use std::sync::atomic::AtomicBool;
 
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
-use zloop_core::{Events, MonotonicClock, Pacer, Reactor, TimerHeap, TimerKey, Waker};
+use zloop_core::{
+    Events, Interest, MonotonicClock, Pacer, RawFd, Reactor, TimerHeap, TimerKey, Token, Waker,
+};
 use zloop_net::ReadBuffer;
 use zloop_net::udp::{MAX_BATCH, ReceiveBatch};
 
@@ -179,6 +181,21 @@ impl EventLoop {
     /// Takes it back.
     pub fn return_datagram_batch(&self, batch: Box<ReceiveBatch>) {
         *self.datagram_batch.borrow_mut() = Some(batch);
+    }
+
+    /// Registers a descriptor, unless the loop is closed.
+    ///
+    /// What watched a closed descriptor of the same number is dropped while nothing is borrowed: its
+    /// destructor may be Python's, and use the loop.
+    pub fn register(
+        &self,
+        fd: RawFd,
+        interest: Interest,
+        source: Source,
+    ) -> Option<Result<Token, zloop_core::Error>> {
+        let left_behind = self.with_reactor(|reactor| reactor.take_closed(fd));
+        drop(left_behind);
+        self.with_reactor(|reactor| reactor.register(fd, interest, source))
     }
 
     /// Lends the reactor, unless the loop is closed. `body` runs no Python code.

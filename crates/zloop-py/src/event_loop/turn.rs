@@ -112,12 +112,14 @@ fn poll_now(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
     finish_poll(event_loop, py, result)
 }
 
-/// Waits for events while other threads run.
+/// Waits for events while other threads run; returns at once if destructors ran before.
 fn wait(event_loop: &EventLoop, py: Python<'_>, timeout: Option<Duration>) -> PyResult<()> {
     let Some(selector) = event_loop.with_reactor(|reactor| reactor.selector().clone()) else {
         return Ok(());
     };
-    event_loop.contexts.forget_what_ended(py);
+    if event_loop.contexts.forget_what_ended(py) {
+        return Ok(());
+    }
     let called = event_loop.called_from_thread.clone();
     called.store(false, Ordering::SeqCst);
     let mut events = event_loop.events.take();

@@ -163,10 +163,11 @@ impl ContextCopies {
         result
     }
 
-    /// Drops the copies if nothing else has their variables any more: the loop is about to wait,
-    /// and must not keep alive what ended.
+    /// Drops the copies if nothing else has their variables any more, and says whether it did: the
+    /// loop is about to wait, and must not keep alive what ended. Destructors run then, which may
+    /// give the loop something to do.
     #[inline]
-    pub fn forget_what_ended(&self, py: Python<'_>) {
+    pub fn forget_what_ended(&self, py: Python<'_>) -> bool {
         let is_last = match (&*self.snapshot.borrow(), layout(py)) {
             (Some(snapshot), Some(layout)) => {
                 let spare = self.spare.borrow();
@@ -183,6 +184,7 @@ impl ContextCopies {
         if is_last {
             self.clear();
         }
+        is_last
     }
 
     /// Drops the copies.

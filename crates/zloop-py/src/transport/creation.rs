@@ -148,7 +148,7 @@ fn start_accepting(
         retry: RefCell::new(None),
     });
     let source = Source::Listener(listener.clone());
-    match event_loop.with_reactor(|reactor| reactor.register(fd, Interest::READABLE, source)) {
+    match event_loop.register(fd, Interest::READABLE, source) {
         Some(Ok(token)) => {
             tracing::debug!(target: TARGET, listener = fd, backlog = listener.backlog, "accepting");
             listener.token.set(Some(token));

@@ -44,9 +44,8 @@ impl Instance<StreamTransport> {
     /// Registers the descriptor and queues `connection_made`.
     pub(super) fn begin(&self, py: Python<'_>, fd: RawFd) -> PyResult<()> {
         self.stream.borrow_mut().pause_reading();
-        let registered = self.event_loop.with_reactor(|reactor| {
-            reactor.register(fd, Interest::NONE, Source::Stream(self.clone()))
-        });
+        let source = Source::Stream(self.clone());
+        let registered = self.event_loop.register(fd, Interest::NONE, source);
         match registered {
             Some(Ok(token)) => {
                 self.event_loop.count_connection();
@@ -259,15 +258,17 @@ impl Instance<StreamTransport> {
             return Ok(());
         };
         let stand_in = zloop_net::pipe::duplicate(&*self.stream.borrow())?;
-        let moved = self.event_loop.with_reactor(|reactor| {
-            let source = Source::Stream(self.clone());
-            let registered = reactor.register(stand_in.as_raw_fd(), self.interest.get(), source)?;
-            Ok::<_, io::Error>((registered, reactor.deregister(token)))
-        });
-        let Some((registered, source)) = moved.transpose()? else {
+        let source = Source::Stream(self.clone());
+        let registered =
+            self.event_loop
+                .register(stand_in.as_raw_fd(), self.interest.get(), source);
+        let Some(registered) = registered.transpose()? else {
             return Ok(());
         };
-        drop(source);
+        drop(
+            self.event_loop
+                .with_reactor(|reactor| reactor.deregister(token)),
+        );
         self.token.set(Some(registered));
         self.stand_in.set(Some(stand_in));
         Ok(())

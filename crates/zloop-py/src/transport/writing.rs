@@ -121,11 +121,12 @@ impl Instance<StreamTransport> {
             Some(protocol) => protocol.tls().cloned(),
             None => None,
         };
-        if let Some(layer) = layer {
-            layer.send_gathered(py)?;
-        }
+        let encrypted = match layer {
+            Some(layer) => layer.send_gathered(py),
+            None => Ok(()),
+        };
         self.gathered.set(false);
-        self.flush_if_possible(py)?;
+        encrypted.and(self.flush_if_possible(py))?;
         if self.is_closing_done() {
             self.schedule_loss(py, None)
         } else {
@@ -156,7 +157,8 @@ impl Instance<StreamTransport> {
                 if self.stream.borrow().interest() != self.interest.get() {
                     if self.shared_context.is_none() && outcome == FlushOutcome::Blocked {
                         let write_context = context::copy_current(py)?;
-                        drop(self.contexts.borrow_mut().write.replace(write_context));
+                        let replaced = self.contexts.borrow_mut().write.replace(write_context);
+                        drop(replaced);
                     }
                     self.update_interest(py)?;
                 }

@@ -30,9 +30,7 @@ impl<T: EndpointTransport> Instance<T> {
         let endpoint = self.endpoint();
         let register = |fd| {
             let source = Source::Endpoint(T::any(self.clone()));
-            endpoint
-                .event_loop
-                .with_reactor(|reactor| reactor.register(fd, Interest::NONE, source))
+            endpoint.event_loop.register(fd, Interest::NONE, source)
         };
         let registered = match register(endpoint.fd) {
             Some(Err(Error::AlreadyRegistered(_))) => {
@@ -62,16 +60,13 @@ impl<T: EndpointTransport> Instance<T> {
             return Ok(());
         };
         let stand_in = zloop_net::pipe::duplicate(&endpoint.fd)?;
-        let moved = endpoint.event_loop.with_reactor(|reactor| {
-            let source = Source::Endpoint(T::any(self.clone()));
-            let interest = endpoint.interest.get();
-            let registered = reactor.register(stand_in.as_raw_fd(), interest, source)?;
-            Ok::<_, io::Error>((registered, reactor.deregister(token)))
-        });
-        let Some((registered, source)) = moved.transpose()? else {
+        let source = Source::Endpoint(T::any(self.clone()));
+        let event_loop = &endpoint.event_loop;
+        let registered = event_loop.register(stand_in.as_raw_fd(), endpoint.interest.get(), source);
+        let Some(registered) = registered.transpose()? else {
             return Ok(());
         };
-        drop(source);
+        drop(event_loop.with_reactor(|reactor| reactor.deregister(token)));
         endpoint.token.set(Some(registered));
         endpoint.stand_in.set(Some(stand_in));
         Ok(())
