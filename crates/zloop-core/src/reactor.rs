@@ -107,19 +107,9 @@ impl<S> Reactor<S> {
     ///   regular file.
     pub fn register(&mut self, fd: RawFd, interest: Interest, source: S) -> Result<Token, Error> {
         let index = sys::table_index(fd).ok_or(Error::NotADescriptor(fd))?;
-        let existing = self.token_of(fd);
-        if let Some(token) = existing
-            && self.is_alive(fd, token)
-        {
+        drop(self.take_closed(fd));
+        if self.token_of(fd).is_some() {
             return Err(Error::AlreadyRegistered(fd));
-        }
-        if let Some(token) = existing {
-            tracing::debug!(
-                ?fd,
-                ?token,
-                "dropped the registration of a closed descriptor"
-            );
-            self.take_entry(token);
         }
         let slot = self.free_slot()?;
         let token = Token::new(slot, self.slots[slot].generation);
@@ -149,7 +139,11 @@ impl<S> Reactor<S> {
         if self.is_alive(fd, token) {
             return None;
         }
-        tracing::debug!(?fd, ?token, "took the registration of a closed descriptor");
+        tracing::debug!(
+            ?fd,
+            ?token,
+            "dropped the registration of a closed descriptor"
+        );
         self.take_entry(token).map(|entry| entry.source)
     }
 

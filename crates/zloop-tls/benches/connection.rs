@@ -57,14 +57,14 @@ impl Credentials {
             .unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(chain[0].clone()).unwrap();
-        let mut client =
-            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         client.resumption = Resumption::disabled();
-        let server = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()

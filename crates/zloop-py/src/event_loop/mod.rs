@@ -198,6 +198,22 @@ impl EventLoop {
         self.with_reactor(|reactor| reactor.register(fd, interest, source))
     }
 
+    /// Registers another descriptor in place of a registration, which is ended and its source dropped;
+    /// not if the loop is closed.
+    pub fn reregister(
+        &self,
+        replaced: Token,
+        fd: RawFd,
+        interest: Interest,
+        source: Source,
+    ) -> Option<Result<Token, zloop_core::Error>> {
+        let registered = self.register(fd, interest, source)?;
+        if registered.is_ok() {
+            drop(self.with_reactor(|reactor| reactor.deregister(replaced)));
+        }
+        Some(registered)
+    }
+
     /// Lends the reactor, unless the loop is closed. `body` runs no Python code.
     #[inline]
     pub fn with_reactor<R>(&self, body: impl FnOnce(&mut Reactor<Source>) -> R) -> Option<R> {

@@ -259,16 +259,13 @@ impl Instance<StreamTransport> {
         };
         let stand_in = zloop_net::pipe::duplicate(&*self.stream.borrow())?;
         let source = Source::Stream(self.clone());
-        let registered =
-            self.event_loop
-                .register(stand_in.as_raw_fd(), self.interest.get(), source);
+        let interest = self.interest.get();
+        let registered = self
+            .event_loop
+            .reregister(token, stand_in.as_raw_fd(), interest, source);
         let Some(registered) = registered.transpose()? else {
             return Ok(());
         };
-        drop(
-            self.event_loop
-                .with_reactor(|reactor| reactor.deregister(token)),
-        );
         self.token.set(Some(registered));
         self.stand_in.set(Some(stand_in));
         Ok(())

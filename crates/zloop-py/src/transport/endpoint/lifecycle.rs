@@ -61,12 +61,14 @@ impl<T: EndpointTransport> Instance<T> {
         };
         let stand_in = zloop_net::pipe::duplicate(&endpoint.fd)?;
         let source = Source::Endpoint(T::any(self.clone()));
-        let event_loop = &endpoint.event_loop;
-        let registered = event_loop.register(stand_in.as_raw_fd(), endpoint.interest.get(), source);
+        let interest = endpoint.interest.get();
+        let registered =
+            endpoint
+                .event_loop
+                .reregister(token, stand_in.as_raw_fd(), interest, source);
         let Some(registered) = registered.transpose()? else {
             return Ok(());
         };
-        drop(event_loop.with_reactor(|reactor| reactor.deregister(token)));
         endpoint.token.set(Some(registered));
         endpoint.stand_in.set(Some(stand_in));
         Ok(())
