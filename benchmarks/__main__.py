@@ -1,12 +1,13 @@
 """Compares zloop with other event loops, side by side in one run.
 
-    python benchmarks                          every row, three rounds
-    python benchmarks --rows echo --rounds 5   the rows that have a word in their name
+    python benchmarks                          every row, five rounds
+    python benchmarks --rows echo --rounds 9   the rows that have a word in their name
     python benchmarks --quick                  one short round, to see that it works
 
-The loops take turns round by round, each measurement in a process of its own, so that a machine that
-gets slower for a while does so for all of them. The table shows medians, and from which value to which
-the rounds went. The loop runs on one core and what loads it on another.
+Each loop has a process of its own in each round of a row, and within the round the loops take short turns,
+so that a machine that gets slower for a while does so for all of them. A round's value is the median of its
+turns. The table shows the medians of the rounds, and from which value to which they went. The loop runs on
+one core and what loads it on another.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 import chart
 from frame import CORES, Row, cores, load_rows
 from results import OURS, Results, RowResult, circumstances
-from runner import Failed, run_row
+from runner import run_round
 from table import below_goal, plain_table
 
 HERE = Path(__file__).resolve().parent
@@ -41,14 +42,17 @@ def main() -> int:
     rows = [row for name, row in load_rows().items() if _is_chosen(name, options.rows)]
     if not rows:
         sys.exit(f"no row matches {', '.join(options.rows)}")
-    rounds, seconds = (1, 0.1) if options.quick else (options.rounds, options.seconds)
+    if options.quick:
+        options.rounds, options.turns, options.seconds = 1, 1, 0.1
     loops = tuple(options.loops)
-    results = Results(loops, circumstances(loops, rounds, seconds))
+    results = Results(loops, circumstances(loops, options.rounds, options.turns, options.seconds))
     if results.about["machine"]["load"] > 0.5:
         print(f"the machine is busy: its load average is {results.about['machine']['load']}")
     started = time.monotonic()
-    failures = _run(rows, results, rounds, seconds)
-    print(f"\n{plain_table(results)}\n\n{rounds} rounds in {_clock(time.monotonic() - started)}")
+    failures = _run(rows, results, options)
+    print(
+        f"\n{plain_table(results)}\n\n{options.rounds} rounds in {_clock(time.monotonic() - started)}"
+    )
     if missed := below_goal(results):
         print(f"below their goal: {'; '.join(missed)}")
     for (row, loop), reason in failures.items():
@@ -58,32 +62,28 @@ def main() -> int:
 
 
 def _run(
-    rows: list[Row], results: Results, rounds: int, seconds: float
+    rows: list[Row], results: Results, options: argparse.Namespace
 ) -> dict[tuple[str, str], str]:
     """Fills the results; answers why which loop could not run which row."""
     failures: dict[tuple[str, str], str] = {}
     started = time.monotonic()
-    for number in range(rounds):
-        # No loop is always the one that follows the same other.
-        loops = [
-            *results.loops[number % len(results.loops) :],
-            *results.loops[: number % len(results.loops)],
-        ]
+    for number in range(options.rounds):
         for position, row in enumerate(rows):
-            _show_progress(number, rounds, position, rows, time.monotonic() - started)
+            _show_progress(number, options.rounds, position, rows, time.monotonic() - started)
             result = results.rows.setdefault(
                 row.name, RowResult(row.unit, row.goal, row.less_is_better)
             )
-            for loop in loops:
-                if (row.name, loop) in failures:
-                    continue
-                try:
-                    value = run_row(row, LOOPS[loop], seconds)
-                except Failed as error:
-                    failures[row.name, loop] = str(error)
-                    print(f"    {loop} failed: {error}", flush=True)
-                else:
-                    result.values.setdefault(loop, []).append(value)
+            factories = {
+                loop: LOOPS[loop] for loop in results.loops if (row.name, loop) not in failures
+            }
+            if not factories:
+                continue
+            outcome = run_round(row, factories, options.turns, options.seconds / options.turns)
+            for loop, value in outcome.values.items():
+                result.values.setdefault(loop, []).append(value)
+            for loop, reason in outcome.failures.items():
+                failures[row.name, loop] = reason
+                print(f"    {loop} failed: {reason}", flush=True)
     return failures
 
 
@@ -124,9 +124,10 @@ def _options() -> argparse.Namespace:
     installed = [name for name in LOOPS if importlib.util.find_spec(name) is not None]
     parser.add_argument("--rows", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--loops", nargs="+", default=installed, choices=LOOPS, metavar="LOOP")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
-    parser.add_argument("--quick", action="store_true", help="one round of 0.1 seconds")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=3, help="of each loop in a round")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each loop in a round")
+    parser.add_argument("--quick", action="store_true", help="one turn of 0.1 seconds")
     parser.add_argument("--json", type=Path, help="where to write the results")
     parser.add_argument("--chart", type=Path, help="where to draw the chart")
     return parser.parse_args()

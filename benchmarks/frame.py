@@ -2,7 +2,8 @@
 
 A row is one of three kinds:
 
-- @measured: a function that uses a loop for a while, in a process of its own, and answers with a value;
+- @measured: a function that uses a loop for a while, in a process of its own, and answers with a value, again
+  and again;
 - @launched: the same for what comes before there is a loop: it gets the loop factory's name;
 - @served: a function that serves on a loop until its process is ended, while a program of clients/, in
   another process, loads it and prints the value. The client has another core, but where it takes turns with
@@ -15,6 +16,7 @@ import asyncio
 import importlib
 import os
 import pkgutil
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -41,7 +43,7 @@ class Row:
     """One row of the table; measure, launch or serve says how its value comes about.
 
     The module is the one in rows/ that has it. The goal is how many times as good as the best other loop
-    zloop means to be.
+    zloop means to be. A process takes at most so many turns at it.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Row:
     module: str
     goal: float = 1.0
     less_is_better: bool = False
+    most_turns: int = sys.maxsize
     measure: Measurement | None = None
     launch: Launch | None = None
     serve: Service | None = None
@@ -72,11 +75,17 @@ ROWS: dict[str, Row] = {}
 
 
 def measured(
-    name: str, *, unit: str, goal: float = 1.0, less_is_better: bool = False
+    name: str,
+    *,
+    unit: str,
+    goal: float = 1.0,
+    less_is_better: bool = False,
+    most_turns: int = sys.maxsize,
 ) -> Callable[[Measurement], Measurement]:
     """Registers a function that answers with a value after about the given seconds."""
     return lambda measure: _add(
-        measure, Row(name, unit, measure.__module__, goal, less_is_better, measure=measure)
+        measure,
+        Row(name, unit, measure.__module__, goal, less_is_better, most_turns, measure=measure),
     )
 
 

@@ -85,7 +85,7 @@ def _circumstances(results: Results) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     return (
         f"Measured on {about['date']} with `{about['command']}`: medians of {about['rounds']} rounds of"
-        f" {about['seconds']:g} s, on {machine['cores']} cores of an {machine['processor']}{kind},"
+        f" {about['turns']} turns, {about['seconds']:g} s together, on {machine['cores']} cores of an {machine['processor']}{kind},"
         f" {machine['system']}, {python}, load average {machine['load']} when it began;"
         f" {packages}."
     )

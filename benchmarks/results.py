@@ -105,12 +105,15 @@ def _row_of(row: dict[str, Any]) -> RowResult:
     return RowResult(row["unit"], row["goal"], row["less_is_better"], values)
 
 
-def circumstances(loops: tuple[str, ...], rounds: int, seconds: float) -> dict[str, Any]:
+def circumstances(
+    loops: tuple[str, ...], rounds: int, turns: int, seconds: float
+) -> dict[str, Any]:
     """When, on what and how the rows are about to run."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": _command(),
         "rounds": rounds,
+        "turns": turns,
         "seconds": seconds,
         "machine": {
             "processor": _processor(),

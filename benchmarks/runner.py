@@ -1,73 +1,167 @@
-"""Runs one row on one loop, in processes of its own."""
+"""Runs one round of a row: a process for each loop, all of them started before the first turn.
+
+A machine, above all a virtual one, is faster now and slower a second later. Loops that take short turns
+meet the same of it; loops that run one after the other each have their own weather.
+"""
 
 from __future__ import annotations
 
+import select
+import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import IO
 
 from frame import Row, pin
 
 CHILD = Path(__file__).resolve().parent / "child.py"
+
+# Seconds that a process may take beyond what it was asked for.
+PATIENCE = 20.0
 
 
 class Failed(Exception):
     """A loop could not run a row."""
 
 
-def run_row(row: Row, factory: str, seconds: float) -> float:
-    """The row's value on the loop that a factory makes; raises Failed if there is none."""
-    patience = 20 + 4 * seconds
-    command = [sys.executable, str(CHILD), row.module, row.name, factory, str(seconds)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
+@dataclass
+class Round:
+    """Each loop's value of one round, the median of its turns, or why it has none."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run_round(row: Row, factories: dict[str, str], turns: int, seconds: float) -> Round:
+    """Has the loops, named with their factories, take turns of so many seconds at a row."""
+    outcome = Round()
+    taken: dict[str, list[float]] = {}
+    with ExitStack() as stack:
+        entrants = {
+            loop: stack.enter_context(_Entrant(row, factory)) for loop, factory in factories.items()
+        }
+
+        def attempt(loop: str, turn: Callable[[_Entrant], None]) -> None:
+            if loop not in outcome.failures:
+                try:
+                    turn(entrants[loop])
+                except Failed as error:
+                    outcome.failures[loop] = str(error)
+
+        for loop in factories:
+            attempt(loop, lambda entrant: entrant.start())
+        for number in range(min(turns, row.most_turns)):
+            for loop in _rotated(list(factories), number):
+                measured = taken.setdefault(loop, [])
+                attempt(loop, lambda entrant, to=measured: to.append(entrant.measure(seconds)))
+    outcome.values = {
+        loop: statistics.median(taken[loop]) for loop in factories if loop not in outcome.failures
+    }
+    return outcome
+
+
+def _rotated(loops: list[str], number: int) -> list[str]:
+    """The loops in another order from turn to turn: none always follows the same other."""
+    first = number % len(loops)
+    return [*loops[first:], *loops[:first]]
+
+
+class _Entrant:
+    """A loop in a row: a process that measures, or serves, whenever it is its turn, and sleeps in between."""
+
+    def __init__(self, row: Row, factory: str) -> None:
+        self._row = row
+        self._errors: IO[str] = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, str(CHILD), row.module, row.name, factory],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            bufsize=1,
+        )
+        self._address: str | None = None
+
+    def __enter__(self) -> _Entrant:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        with self._process:
+            pass
+        self._errors.close()
+
+    def start(self) -> None:
+        """Waits until the loop is there, so that no other one's turn is while it starts; may raise Failed."""
+        self._address = self._line(PATIENCE)
+
+    def measure(self, seconds: float) -> float:
+        """The row's value in one turn; raises Failed if there is none."""
+        patience = PATIENCE + 4 * seconds
+        if self._row.serve is not None:
+            return self._load(seconds, patience)
+        assert self._process.stdin is not None
         try:
-            if row.serve is None:
-                printed, errors = child.communicate(timeout=patience)
-                return _value(printed, errors)
-            assert child.stdout is not None
-            address = child.stdout.readline().strip()
-            if not address:
-                raise Failed(_last_line(child.communicate(timeout=patience)[1]))
-            try:
-                return _load(row, address, seconds, patience)
-            except Failed as failure:
-                raise _reason(child) or failure from None
+            self._process.stdin.write(f"{seconds}\n")
+        except BrokenPipeError:
+            raise self._reason() from None
+        return _value(self._line(patience))
+
+    def _line(self, patience: float) -> str:
+        """What the process prints next, without the line's end."""
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], patience)[0]:
+            raise Failed(f"no result after {patience:.0f} s")
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise self._reason()
+        return line
+
+    def _load(self, seconds: float, patience: float) -> float:
+        """Runs the row's client on its core."""
+        assert self._address is not None, "start() was called"
+        try:
+            client = subprocess.run(
+                [sys.executable, *self._row.client_command(self._address, seconds)],
+                capture_output=True,
+                text=True,
+                timeout=patience,
+                preexec_fn=lambda: pin(0 if self._row.takes_turns else 1),
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             raise Failed(f"no result after {patience:.0f} s") from None
-        finally:
-            child.kill()
+        if client.returncode != 0:
+            # A service that ended by itself knows better why than its client does.
+            ended = self._process.poll() is not None
+            raise self._reason() if ended else Failed(_last_line(client.stderr))
+        return _value(client.stdout)
+
+    def _reason(self) -> Failed:
+        """What the process, which has ended, says about it."""
+        self._process.wait(PATIENCE)
+        self._errors.seek(0)
+        return Failed(_last_line(self._errors.read()))
 
 
-def _reason(service: subprocess.Popen[str]) -> Failed | None:
-    """What a service says that has ended by itself."""
+def _value(printed: str) -> float:
     try:
-        return Failed(_last_line(service.communicate(timeout=1)[1]))
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def _load(row: Row, address: str, seconds: float, patience: float) -> float:
-    """Runs the row's client on its core."""
-    client = subprocess.run(
-        [sys.executable, *row.client_command(address, seconds)],
-        capture_output=True,
-        text=True,
-        timeout=patience,
-        preexec_fn=lambda: pin(0 if row.takes_turns else 1),
-        check=False,
-    )
-    return _value(client.stdout, client.stderr)
-
-
-def _value(printed: str, errors: str) -> float:
-    try:
-        return float(printed.strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        raise Failed(_last_line(errors) or "nothing printed") from None
+        return float(_last_line(printed))
+    except ValueError:
+        raise Failed(f"no number but {printed!r}") from None
 
 
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
+    return lines[-1] if lines else "nothing printed"

@@ -28,7 +28,8 @@ class Source(asyncio.Protocol):
         self._paused = True
 
     def _fill(self) -> None:
-        while not self._paused:
+        # Of a client that is gone, a transport takes whatever is written, and pauses nobody.
+        while not (self._paused or self._transport.is_closing()):
             self._transport.write(CHUNK)  # type: ignore[attr-defined]
 
 

@@ -7,7 +7,7 @@ import threading
 
 from frame import measured, rate_of
 
-BATCH = 100_000
+BATCH = 20_000
 
 
 def _nothing(*arguments: object) -> None:

@@ -14,6 +14,7 @@ ABOUT = {
     "date": "2026-01-02 03:04 UTC",
     "command": "make bench",
     "rounds": 3,
+    "turns": 5,
     "seconds": 0.5,
     "machine": {"processor": "Abacus", "cores": 2, "virtual": True, "system": "Linux", "load": 0.1},
     "versions": {"Python": "CPython 3.14.0", "uvloop": "1.2", "zuvloop": None},
@@ -112,7 +113,10 @@ def test_only_marked_parts_with_results_are_replaced(tmp_path):
     assert "Before.\n<!-- measured: short 3.14 -->\n\n![" in filled
     assert "(../docs/images/benchmarks-3.14.png)" in filled
     assert "In 2 of 2 rows no other loop is better than zloop." in filled
-    assert "with `make bench`: medians of 3 rounds of 0.5 s, on 2 cores of an Abacus" in filled
+    assert (
+        "with `make bench`: medians of 3 rounds of 5 turns, 0.5 s together, on 2 cores of an Abacus"
+        in filled
+    )
     assert "uvloop 1.2." in filled
     assert filled.endswith(PAGE.partition("Between.")[1] + PAGE.partition("Between.")[2])
     assert pages.fill(filled, page, tmp_path) == filled

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import struct
+import threading
 
 import pytest
 from tls_support import ENGINES, LIMIT, Echo, Recorder, client_context, peer, server_context
@@ -81,6 +82,31 @@ def test_a_reset_is_told(loop, engine):
         _, client = await connect(address, client_context(engine))
         assert isinstance(await client.lost, ConnectionResetError)
         assert client.told == ["made", "lost"]
+
+    with peer(talk) as address:
+        run(loop, main(address))
+
+
+def test_who_writes_until_the_transport_closes_hears_of_a_reset(loop, engine):
+    is_asyncio = type(loop).__module__.startswith("asyncio")
+    if is_asyncio and not hasattr(asyncio.sslproto.SSLProtocol, "_is_transport_closing"):
+        pytest.skip("asyncio tells it since 3.12.8 and 3.13.1")
+    gone = threading.Event()
+
+    def talk(sock):
+        tls = accept(sock)
+        tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        tls.close()
+        gone.set()
+
+    async def main(address):
+        transport, client = await connect(address, client_context(engine))
+        assert gone.wait(LIMIT)
+        # Without a turn of the loop, only a write that fails tells that the peer is gone.
+        for _ in range(100):
+            transport.write(b"x" * 1000)
+        assert transport.is_closing()
+        assert isinstance(await client.lost, OSError)
 
     with peer(talk) as address:
         run(loop, main(address))

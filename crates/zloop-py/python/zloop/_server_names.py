@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import ssl
 
 _LABEL = "(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
+# Compiled when the first name is looked at: not every program that imports zloop has one.
+_HOST = rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}"
 
 
 def is_for_openssl_only(name: str | None) -> bool:
@@ -24,7 +24,7 @@ def is_for_openssl_only(name: str | None) -> bool:
         encoded = _encoded(name)
     except UnicodeError:
         return True
-    return _HOST.fullmatch(encoded) is None and not _is_address(encoded)
+    return re.fullmatch(_HOST, encoded) is None and not _is_address(encoded)
 
 
 def as_sent(context: ssl.SSLContext, name: str | None) -> str | None:
@@ -41,6 +41,8 @@ def _encoded(name: str) -> str:
 
 
 def _is_address(name: str) -> bool:
+    import ipaddress  # It takes longer to import than most of zloop.
+
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -24,7 +24,7 @@ _JUDGED_ALIKE = (
 _STRICTER_NAMES = 0x2 | 0x10  # X509_CHECK_FLAG_NO_WILDCARDS, ..._SINGLE_LABEL_SUBDOMAINS
 _SECURITY_LEVEL = 2
 _LIMITED_TRUST = b"-----BEGIN TRUSTED CERTIFICATE-----"
-_HASHED_FILE = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+_HASHED_FILE = r"[0-9a-f]{8}\.[0-9]+"
 _UVICORN_DEFAULT_CIPHERS = "TLSv1"
 
 
@@ -298,7 +298,7 @@ def _certificates_in(directory: str) -> list[bytes]:
     """Read the files that OpenSSL would look into, those named after a hash."""
     found: list[bytes] = []
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
-        if _HASHED_FILE.fullmatch(name):
+        if re.fullmatch(_HASHED_FILE, name):
             text = _content(os.path.join(directory, name)).decode("ascii", "replace")
             pems = re.findall(
                 "-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL

@@ -18,5 +18,6 @@ pub mod class;
 pub mod context;
 mod context_layout;
 pub mod object;
+pub mod slot;
 pub mod threads;
 mod weak;

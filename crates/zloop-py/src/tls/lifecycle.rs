@@ -44,7 +44,7 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
         )
         .bare_method(
             c"is_closing",
-            |transport, py, _| Ok(Object::boolean(py, transport.closing.get())),
+            |transport, py, _| Ok(Object::boolean(py, transport.is_closing())),
             c"is_closing($self)\n--\n\nWhether it is closing or closed.",
         )
         .method(
@@ -314,6 +314,11 @@ impl Instance<TlsTransport> {
         self.set_timer(py, &self.timeouts.shutdown)?;
         self.with_engine(|engine| engine.close(now));
         delivered.and(self.advance(py))
+    }
+
+    /// Whether it is closing or closed, or what carries it is.
+    pub fn is_closing(&self) -> bool {
+        self.closing.get() || self.lower().is_some_and(|lower| lower.is_closing())
     }
 
     /// Closes at once, for `reason`.

@@ -32,6 +32,14 @@ impl Lower {
         }
     }
 
+    /// Whether it is closing or closed.
+    pub fn is_closing(&self) -> bool {
+        match self {
+            Self::Stream(transport) => transport.is_closing(),
+            Self::Tls(transport) => transport.is_closing(),
+        }
+    }
+
     /// Sends bytes, or keeps them until they can be sent.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl Instance<StreamTransport> {
     }
 
     fn attach_server(&self, py: Python<'_>) -> PyResult<()> {
-        let server = self.server.borrow().clone();
+        let server = self.server.get();
         let Some(server) = server else { return Ok(()) };
         #[cfg(Py_3_13)]
         server
@@ -205,7 +205,7 @@ impl Instance<StreamTransport> {
     }
 
     fn fail_empty_waiter(&self, py: Python<'_>) -> PyResult<()> {
-        let waiter = self.empty_waiter.borrow().clone();
+        let waiter = self.empty_waiter.get();
         if let Some(waiter) = waiter
             && !waiter.bind(py).call_method0("done")?.is_truthy()?
         {
@@ -219,9 +219,11 @@ impl Instance<StreamTransport> {
 
     /// Closes the descriptor, once, by its owner.
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
-        if self.socket.borrow().is_none() && self.token.get().is_some() {
-            let local = PeerAddress::local(&*self.stream.borrow());
-            *self.local.borrow_mut() = local.ok();
+        if self.socket.is_empty()
+            && self.token.get().is_some()
+            && let Ok(local) = PeerAddress::local(&*self.stream.borrow())
+        {
+            let _ = self.local.set(Box::new(local));
         }
         let Some(token) = self.token.take() else {
             return Ok(());
@@ -235,7 +237,7 @@ impl Instance<StreamTransport> {
         drop(self.stand_in.take());
         let owned = self.stream.borrow_mut().release_descriptor();
         drop(owned);
-        let socket = self.socket.borrow().clone();
+        let socket = self.socket.get();
         if let Some(socket) = socket {
             if self.holds_socket.replace(false) {
                 socket
@@ -309,7 +311,7 @@ impl Instance<StreamTransport> {
             let lost_context = context::copy_current(py)?;
             self.contexts.borrow_mut().lost = Some(lost_context);
         }
-        drop(self.lost_reason.replace(reason));
+        self.lost_reason.set(reason);
         self.event_loop.check_open()?;
         self.event_loop
             .push_ready(Ready::Step(self.clone(), Step::ConnectionLost));

@@ -1,6 +1,6 @@
 //! The transport's state, and its Python class.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
@@ -20,6 +20,7 @@ use crate::raw::arguments::Arguments;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
+use crate::raw::slot::Slot;
 
 pub(super) const AF_INET: i32 = 2;
 pub(super) const AF_INET6: i32 = 10;
@@ -41,7 +42,7 @@ pub struct StreamTransport {
     /// `None` after `connection_lost`.
     pub(super) protocol: RefCell<Option<Protocol>>,
     /// The socket object that owns the descriptor; none for a descriptor of our own.
-    pub(super) socket: RefCell<Option<Object>>,
+    pub(super) socket: Slot,
     /// Whether that socket object was told to stay open while the transport uses it.
     pub(super) holds_socket: Cell<bool>,
     /// Whether `get_extra_info("socket")` was asked for, whose answer refers to that socket object.
@@ -51,20 +52,20 @@ pub struct StreamTransport {
     /// Its protocol number, likewise.
     pub(super) proto: i32,
     /// Its local address once it is closed.
-    pub(super) local: RefCell<Option<PeerAddress>>,
+    pub(super) local: OnceCell<Box<PeerAddress>>,
     /// What `peername` answers even when the peer is gone.
     pub(super) peer: RefCell<Peer>,
-    pub(super) server: RefCell<Option<Object>>,
-    pub(super) extra: RefCell<Option<Object>>,
+    pub(super) server: Slot,
+    pub(super) extra: Slot,
     /// Given by the server or the connection from 3.15 on; before, each registration copies.
     pub(super) shared_context: Option<Object>,
     pub(super) contexts: RefCell<Contexts>,
     /// Set when the transport is ready, for who creates a connection.
-    pub(super) waiter: RefCell<Option<Object>>,
+    pub(super) waiter: Slot,
     /// Set when the buffer is empty, for `sendfile`.
-    pub(super) empty_waiter: RefCell<Option<Object>>,
+    pub(super) empty_waiter: Slot,
     /// What `connection_lost` will be told.
-    pub(super) lost_reason: RefCell<Option<Object>>,
+    pub(super) lost_reason: Slot,
     pub(super) closing: Cell<bool>,
     pub(super) paused: Cell<bool>,
     pub(super) started: Cell<bool>,
@@ -173,20 +174,20 @@ impl StreamTransport {
                 stand_in: Cell::new(None),
                 interest: Cell::new(Interest::NONE),
                 protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
-                socket: RefCell::new(socket),
+                socket: Slot::new(socket),
                 holds_socket: Cell::new(false),
                 shows_socket: Cell::new(false),
                 family,
                 proto,
-                local: RefCell::new(None),
+                local: OnceCell::new(),
                 peer: RefCell::new(peer),
-                server: RefCell::new(parts.server),
-                extra: RefCell::new(parts.extra),
+                server: Slot::new(parts.server),
+                extra: Slot::new(parts.extra),
                 shared_context: parts.context,
                 contexts: RefCell::new(contexts),
-                waiter: RefCell::new(parts.waiter),
-                empty_waiter: RefCell::new(None),
-                lost_reason: RefCell::new(None),
+                waiter: Slot::new(parts.waiter),
+                empty_waiter: Slot::default(),
+                lost_reason: Slot::default(),
                 closing: Cell::new(false),
                 paused: Cell::new(false),
                 started: Cell::new(false),
@@ -246,11 +247,7 @@ impl StreamTransport {
                 Ok(transport.event_loop.as_object().clone())
             })
             .getter(c"_server", |transport, py| {
-                Ok(transport
-                    .server
-                    .borrow()
-                    .clone()
-                    .unwrap_or_else(|| Object::none(py)))
+                Ok(transport.server.get().unwrap_or_else(|| Object::none(py)))
             })
             .getter(c"_protocol", |transport, py| {
                 Ok(transport.protocol_object(py))
@@ -267,7 +264,7 @@ impl StreamTransport {
             .getter(c"_peername", peername)
             .getter(c"_local_name", local_name)
             .property(c"_extra", extra, |transport, _, value| {
-                drop(transport.extra.replace(Some(Object::from(value))));
+                transport.extra.set(Object::from(value));
                 Ok(())
             });
         let builder = reading::add_methods(builder);
@@ -278,10 +275,7 @@ impl StreamTransport {
     /// Whether others have the socket object too, and may use it past the transport.
     pub fn shares_socket(&self) -> bool {
         let own = 1 + isize::from(self.shows_socket.get());
-        let socket = self.socket.borrow();
-        socket
-            .as_ref()
-            .is_some_and(|socket| socket.references() > own)
+        self.socket.references() > own
     }
 
     pub(super) fn protocol_object(&self, py: Python<'_>) -> Object {
@@ -309,7 +303,7 @@ impl Class for StreamTransport {
         {
             protocol.traverse(visit);
         }
-        let optional = [
+        let slots = [
             &self.socket,
             &self.server,
             &self.extra,
@@ -317,10 +311,8 @@ impl Class for StreamTransport {
             &self.empty_waiter,
             &self.lost_reason,
         ];
-        for cell in optional {
-            if let Ok(object) = cell.try_borrow() {
-                visit.optional(object.as_ref());
-            }
+        for slot in slots {
+            slot.traverse(visit);
         }
         if let Ok(peer) = self.peer.try_borrow()
             && let Peer::Object(object) = &*peer
@@ -352,7 +344,7 @@ impl Instance<StreamTransport> {
     /// Keeps a given socket open, even if its user closes it, for as long as the transport uses its
     /// number: it may be another's by the next write. A file made by `makefile` does the same.
     fn hold_socket(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(socket) = self.socket.borrow().clone() else {
+        let Some(socket) = self.socket.get() else {
             return Ok(());
         };
         let socket = socket.bind(py);
@@ -388,8 +380,8 @@ fn get_protocol(
 
 /// The socket object; made now if the descriptor was our own, and its owner from then on.
 fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
-    if let Some(socket) = &*transport.socket.borrow() {
-        return Ok(socket.clone());
+    if let Some(socket) = transport.socket.get() {
+        return Ok(socket);
     }
     let fd = transport.fd();
     if fd < 0 {
@@ -401,7 +393,7 @@ fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obj
     if let Some(owned) = transport.stream.borrow_mut().release_descriptor() {
         let _ = owned.into_raw_fd();
     }
-    *transport.socket.borrow_mut() = Some(socket.clone());
+    transport.socket.set(socket.clone());
     // The descriptor does not block; the object should know.
     socket
         .bind(py)
@@ -421,7 +413,7 @@ fn show_socket(
 
 /// What `sockname` answers once the descriptor is closed.
 fn local_name(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
-    match &*transport.local.borrow() {
+    match transport.local.get() {
         Some(address) => super::address::to_python(py, address),
         None => Ok(Object::none(py)),
     }
@@ -437,11 +429,11 @@ fn peername(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<O
 }
 
 fn extra(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
-    if let Some(extra) = &*transport.extra.borrow() {
-        return Ok(extra.clone());
+    if let Some(extra) = transport.extra.get() {
+        return Ok(extra);
     }
     let extra = Object::from(pyo3::types::PyDict::new(py));
-    *transport.extra.borrow_mut() = Some(extra.clone());
+    transport.extra.set(extra.clone());
     Ok(extra)
 }
 

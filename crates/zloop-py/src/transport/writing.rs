@@ -42,7 +42,7 @@ impl Instance<StreamTransport> {
                 "Cannot call {method}() after write_eof()"
             )));
         }
-        if self.empty_waiter.borrow().is_some() {
+        if !self.empty_waiter.is_empty() {
             return Err(PyRuntimeError::new_err(format!(
                 "unable to {method}; sendfile is in progress"
             )));
@@ -223,7 +223,7 @@ impl Instance<StreamTransport> {
     }
 
     fn tell_empty_waiter(&self, py: Python<'_>) -> PyResult<()> {
-        let waiter = self.empty_waiter.borrow().clone();
+        let waiter = self.empty_waiter.get();
         if let Some(waiter) = waiter {
             let waiter = waiter.bind(py);
             if !waiter.call_method0("done")?.is_truthy()? {
@@ -357,7 +357,7 @@ fn make_empty_waiter(
     py: Python<'_>,
     _: Arguments<'_>,
 ) -> PyResult<Object> {
-    if transport.empty_waiter.borrow().is_some() {
+    if !transport.empty_waiter.is_empty() {
         return Err(PyRuntimeError::new_err("Empty waiter is already set"));
     }
     transport.flush_if_possible(py)?;
@@ -367,7 +367,7 @@ fn make_empty_waiter(
             .bind(py)
             .call_method0("create_future")?,
     );
-    *transport.empty_waiter.borrow_mut() = Some(waiter.clone());
+    transport.empty_waiter.set(waiter.clone());
     if transport.stream.borrow().buffered() == 0 {
         transport.tell_empty_waiter(py)?;
     }

@@ -200,7 +200,7 @@ impl<T: EndpointTransport> Instance<T> {
         self.update_interest(py)?;
         let lost = context::copy_current(py)?;
         endpoint.contexts.borrow_mut().lost = Some(lost);
-        drop(endpoint.lost_reason.replace(reason));
+        endpoint.lost_reason.set(reason);
         self.put_off(Step::ConnectionLost);
         Ok(())
     }
@@ -333,10 +333,10 @@ impl<T: EndpointTransport> Instance<T> {
     /// Whether it is open, closing or closed.
     pub(super) fn state(&self) -> &'static str {
         let endpoint = self.endpoint();
-        match (endpoint.owner.borrow().is_some(), endpoint.closing.get()) {
-            (false, _) => "closed",
-            (true, true) => "closing",
-            (true, false) => "open",
+        match (endpoint.owner.is_empty(), endpoint.closing.get()) {
+            (true, _) => "closed",
+            (false, true) => "closing",
+            (false, false) => "open",
         }
     }
 

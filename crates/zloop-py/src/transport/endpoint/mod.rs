@@ -28,6 +28,7 @@ use crate::raw::call;
 use crate::raw::class::{Class, Visit};
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
+use crate::raw::slot::Slot;
 
 /// The state that every such transport has.
 ///
@@ -42,15 +43,15 @@ pub struct Endpoint {
     /// Registered instead of `fd`, where somebody else's registration has that number.
     stand_in: Cell<Option<OwnedFd>>,
     /// The socket or file object that owns the descriptor; `None` once it is closed.
-    owner: RefCell<Option<Object>>,
+    owner: Slot,
     /// `None` after `connection_lost`.
     protocol: RefCell<Option<Receiver>>,
     extra: RefCell<Object>,
     contexts: RefCell<Contexts>,
     /// Set when the transport is ready, for who creates it.
-    waiter: RefCell<Option<Object>>,
+    waiter: Slot,
     /// What `connection_lost` will be told.
-    lost_reason: RefCell<Option<Object>>,
+    lost_reason: Slot,
     pub(super) closing: Cell<bool>,
     pub(super) paused: Cell<bool>,
     pub(super) started: Cell<bool>,
@@ -147,12 +148,12 @@ impl Endpoint {
             token: Cell::new(None),
             interest: Cell::new(Interest::NONE),
             stand_in: Cell::new(None),
-            owner: RefCell::new(Some(parts.owner)),
+            owner: Slot::new(Some(parts.owner)),
             protocol: RefCell::new(Some(Receiver::new(py, parts.protocol, receive))),
             extra: RefCell::new(parts.extra.unwrap_or_else(|| Object::from(PyDict::new(py)))),
             contexts: RefCell::new(contexts),
-            waiter: RefCell::new(parts.waiter),
-            lost_reason: RefCell::new(None),
+            waiter: Slot::new(parts.waiter),
+            lost_reason: Slot::default(),
             closing: Cell::new(false),
             paused: Cell::new(false),
             started: Cell::new(false),
@@ -169,7 +170,7 @@ impl Endpoint {
 
     /// The socket or file object, until it is closed.
     pub(super) fn owner(&self) -> Option<Object> {
-        self.owner.borrow().clone()
+        self.owner.get()
     }
 
     /// Whether what comes is wanted.
@@ -214,10 +215,8 @@ impl Endpoint {
             visit.object(&protocol.object);
             visit.optional(protocol.method.as_ref());
         }
-        for cell in [&self.owner, &self.waiter, &self.lost_reason] {
-            if let Ok(object) = cell.try_borrow() {
-                visit.optional(object.as_ref());
-            }
+        for slot in [&self.owner, &self.waiter, &self.lost_reason] {
+            slot.traverse(visit);
         }
         if let Ok(extra) = self.extra.try_borrow() {
             visit.object(&extra);

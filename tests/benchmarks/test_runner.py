@@ -1,0 +1,31 @@
+"""How the loops take turns at a row."""
+
+from __future__ import annotations
+
+from frame import load_row
+from runner import run_round
+
+FACTORIES = {"asyncio": "asyncio:SelectorEventLoop", "missing": "no_such_module:new_event_loop"}
+
+
+def test_a_loop_that_fails_leaves_the_others_their_values():
+    row = load_row("rows.callbacks", "call_soon")
+    outcome = run_round(row, FACTORIES, turns=2, seconds=0.01)
+    assert list(outcome.values) == ["asyncio"]
+    assert outcome.values["asyncio"] > 0
+    assert outcome.failures == {"missing": "ModuleNotFoundError: No module named 'no_such_module'"}
+
+
+def test_what_comes_before_a_loop_is_measured_too():
+    row = load_row("rows.startup", "a loop made and closed")
+    outcome = run_round(row, {"asyncio": "asyncio:SelectorEventLoop"}, turns=3, seconds=0.01)
+    assert outcome.values["asyncio"] > 0
+    assert not outcome.failures
+
+
+def test_why_a_turn_failed_is_told():
+    row = load_row("rows.callbacks", "call_soon")
+    outcome = run_round(row, {"broken": "builtins:dict"}, turns=1, seconds=0.01)
+    assert outcome.failures == {
+        "broken": "AttributeError: 'dict' object has no attribute 'call_soon'"
+    }
