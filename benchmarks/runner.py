@@ -11,11 +11,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from frame import Row, pin
@@ -41,29 +40,33 @@ class Round:
 def run_round(row: Row, factories: dict[str, str], turns: int, seconds: float) -> Round:
     """Has the loops, named with their factories, take turns of so many seconds at a row."""
     outcome = Round()
-    taken: dict[str, list[float]] = {}
+    taken: dict[str, list[float]] = {loop: [] for loop in factories}
     with ExitStack() as stack:
         entrants = {
-            loop: stack.enter_context(_Entrant(row, factory)) for loop, factory in factories.items()
+            loop: stack.enter_context(_entered(row, factory)) for loop, factory in factories.items()
         }
-
-        def attempt(loop: str, turn: Callable[[_Entrant], None]) -> None:
-            if loop not in outcome.failures:
-                try:
-                    turn(entrants[loop])
-                except Failed as error:
-                    outcome.failures[loop] = str(error)
-
-        for loop in factories:
-            attempt(loop, lambda entrant: entrant.start())
+        for loop, entrant in entrants.items():
+            with _noting_failure(outcome, loop):
+                entrant.start()
         for number in range(min(turns, row.most_turns)):
             for loop in _rotated(list(factories), number):
-                measured = taken.setdefault(loop, [])
-                attempt(loop, lambda entrant, to=measured: to.append(entrant.measure(seconds)))
+                if loop not in outcome.failures:
+                    with _noting_failure(outcome, loop):
+                        taken[loop].append(entrants[loop].measure(seconds))
     outcome.values = {
-        loop: statistics.median(taken[loop]) for loop in factories if loop not in outcome.failures
+        loop: statistics.median(values)
+        for loop, values in taken.items()
+        if loop not in outcome.failures
     }
     return outcome
+
+
+@contextmanager
+def _noting_failure(outcome: Round, loop: str) -> Iterator[None]:
+    try:
+        yield
+    except Failed as error:
+        outcome.failures[loop] = str(error)
 
 
 def _rotated(loops: list[str], number: int) -> list[str]:
@@ -72,35 +75,31 @@ def _rotated(loops: list[str], number: int) -> list[str]:
     return [*loops[first:], *loops[:first]]
 
 
+@contextmanager
+def _entered(row: Row, factory: str) -> Iterator[_Entrant]:
+    """Starts a loop's process, and ends it."""
+    command = [sys.executable, str(CHILD), row.module, row.name, factory]
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=errors, text=True, bufsize=1
+        ) as process,
+    ):
+        try:
+            yield _Entrant(row, process, errors)
+        finally:
+            process.kill()
+
+
 class _Entrant:
     """A loop in a row: a process that measures, or serves, whenever it is its turn, and sleeps in between."""
 
-    def __init__(self, row: Row, factory: str) -> None:
+    def __init__(self, row: Row, process: subprocess.Popen[str], errors: IO[str]) -> None:
         self._row = row
-        self._errors: IO[str] = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(
-            [sys.executable, str(CHILD), row.module, row.name, factory],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            bufsize=1,
-        )
+        self._process = process
+        self._errors = errors
         self._address: str | None = None
-
-    def __enter__(self) -> _Entrant:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        with self._process:
-            pass
-        self._errors.close()
 
     def start(self) -> None:
         """Waits until the loop is there, so that no other one's turn is while it starts; may raise Failed."""
