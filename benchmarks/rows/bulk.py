@@ -7,6 +7,7 @@ import asyncio
 from frame import Announcer, LoopFactory, run_service, served
 
 CHUNK = bytes(256 * 1024)
+AT_ONCE = 16
 
 
 class Source(asyncio.Protocol):
@@ -28,9 +29,12 @@ class Source(asyncio.Protocol):
         self._paused = True
 
     def _fill(self) -> None:
-        # Of a client that is gone, a transport takes whatever is written, and pauses nobody.
-        while not (self._paused or self._transport.is_closing()):
+        for _ in range(AT_ONCE):
+            if self._paused or self._transport.is_closing():
+                return
             self._transport.write(CHUNK)  # type: ignore[attr-defined]
+        # Of a client that is gone, some transports take whatever is written: the loop has to look.
+        asyncio.get_running_loop().call_soon(self._fill)
 
 
 @served("bulk received", unit="GB/s", goal=1.1, client=("bulk.py", "send"))
