@@ -1,8 +1,8 @@
 """Compares zloop's crates with bare system calls and with other Rust libraries, and prints a table.
 
-The servers run on one core and the client on another, or on the same where the two take turns, each
-round on every library in turn. The client of echoes is the program's own, that of HTTP is wrk, and the
-micro-benchmarks are criterion's.
+The servers run on one core and the client on another, or on the same where the two take turns. In each
+round all libraries' servers are started, and then take short turns. The client of echoes is the program's
+own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
 A whole run puts its tables into docs/performance-rust.md, any other one into a copy.
 """
 
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -137,24 +137,50 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
 
 
-def measure(row: Row, kind: str, seconds: float, credentials: Path, into: Measured) -> None:
-    """Runs the client against a fresh server once."""
-    folder = [credentials] if kind in TLS else []
-    with process(SERVER_CORE, "serve", kind, *folder) as server:
-        address = line_of(server)
-        if kind in HTTP:
-            before = processor_seconds(server.pid)
-            messages, rate = load_by_wrk(address, row, seconds)
+@dataclass
+class Server:
+    """One library's server in a row, and what its turns gave."""
+
+    kind: str
+    process: subprocess.Popen[str]
+    address: str
+    into: Measured
+
+    def measure(self, row: Row, seconds: float, credentials: Path) -> None:
+        """Runs the client against it once."""
+        if self.kind in HTTP:
+            before = processor_seconds(self.process.pid)
+            messages, rate = load_by_wrk(self.address, row, seconds)
         else:
-            load = ("load", address, row.connections, row.size, seconds, *folder)
+            folder = [credentials] if self.kind in TLS else []
+            load = ("load", self.address, row.connections, row.size, seconds, *folder)
             with process(row.client_core, *load) as client:
                 line_of(client)
-                before = processor_seconds(server.pid)
+                before = processor_seconds(self.process.pid)
                 messages, elapsed = map(float, line_of(client).split())
                 rate = messages / elapsed
-        used = processor_seconds(server.pid) - before
-    into.rates.append(rate)
-    into.costs.append(used / messages * 1e6)
+        used = processor_seconds(self.process.pid) - before
+        self.into.rates.append(rate)
+        self.into.costs.append(used / messages * 1e6)
+
+
+def run_round(
+    row: Row, measured: dict[str, Measured], turns: int, seconds: float, credentials: Path
+) -> None:
+    """Has fresh servers, all of them started first, take turns: they meet the same weather.
+
+    The order changes from turn to turn, so that none always follows the same other.
+    """
+    with ExitStack() as stack:
+        running = []
+        for kind, into in measured.items():
+            folder = [credentials] if kind in TLS else []
+            started = stack.enter_context(process(SERVER_CORE, "serve", kind, *folder))
+            running.append(Server(kind, started, line_of(started), into))
+        for _ in range(turns):
+            for server in running:
+                server.measure(row, seconds, credentials)
+            running.append(running.pop(0))
 
 
 def load_by_wrk(address: str, row: Row, seconds: float) -> tuple[float, float]:
@@ -191,9 +217,7 @@ def memory(kind: str, connections: int, credentials: Path) -> float:
                 return (resident_bytes(server.pid) - before) / connections
 
 
-def servers(
-    seconds: float, rounds: int, connections: int
-) -> dict[str, dict[str, dict[str, float]]]:
+def servers(options: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
     """All rows, round by round, then memory."""
     results: dict[str, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -201,14 +225,15 @@ def servers(
         subprocess.run([PROGRAM, "credentials", credentials], check=True)
         for number, row in enumerate(ROWS, 1):
             measured = {kind: Measured() for kind in row.kinds}
-            for round_number in range(1, rounds + 1):
-                announce(f"{number} of {len(ROWS)}: {row.name}, round {round_number} of {rounds}")
-                for kind, into in measured.items():
-                    measure(row, kind, seconds, credentials, into)
+            for round_number in range(1, options.rounds + 1):
+                progress = f"round {round_number} of {options.rounds}"
+                announce(f"{number} of {len(ROWS)}: {row.name}, {progress}")
+                seconds = options.seconds / options.turns
+                run_round(row, measured, options.turns, seconds, credentials)
             results[row.name] = {kind: found.summary() for kind, found in measured.items()}
-        announce(f"memory of {connections} idle connections")
+        announce(f"memory of {options.idle} idle connections")
         results["memory of an idle connection"] = {
-            kind: {"bytes": memory(kind, connections, credentials)} for kind in (*PLAIN, *TLS)
+            kind: {"bytes": memory(kind, options.idle, credentials)} for kind in (*PLAIN, *TLS)
         }
     return results
 
@@ -270,7 +295,7 @@ def circumstances(options: argparse.Namespace) -> str:
     models = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     processor = f"{os.cpu_count()} cores" + (f" of {models[0]}" if models else "")
     system = f"Linux {platform.release().partition('-')[0]}"
-    rounds = f"{options.rounds} rounds of {options.seconds:g} s"
+    rounds = f"{options.rounds} rounds of {options.turns} turns, {options.seconds:g} s together"
     return f"Measured on {date.today()} by `make bench-rust` ({rounds}), on {system}, {processor}."
 
 
@@ -289,12 +314,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2, help="for each library and round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5, help="of each library in a round")
     parser.add_argument("--idle", type=int, default=5000, help="how many connections are idle")
     parser.add_argument("--quick", action="store_true", help="short, and good for nothing else")
     parser.add_argument("--no-criterion", action="store_true")
     options = parser.parse_args()
     if options.quick:
-        options.seconds, options.rounds, options.idle = 0.3, 1, 200
+        options.seconds, options.rounds, options.turns, options.idle = 0.3, 1, 1, 200
     require_cargo()
     if system_packages.ensure("wrk"):
         fail("wrk is not installed")
@@ -304,7 +330,7 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
     try:
         run(["cargo", "build", "--release", "--target-dir", BUILT], cwd=FOLDER)
-        results = servers(options.seconds, options.rounds, options.idle)
+        results = servers(options)
         micro = {} if options.no_criterion else criterion(options.quick)
         tables = table(results, micro)
         RESULTS.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from transport_support import MEGABYTE, Recorder, connected, finished, small_pair, turns, until
@@ -40,6 +43,34 @@ def check_extra_info(info, peername, sockname):
     assert isinstance(info["socket"], asyncio.trsock.TransportSocket)
     assert info["sslcontext"] is None
     assert info["unknown"] is None
+
+
+def test_threads_that_ask_at_once_are_told_of_one_socket(loop, monkeypatch):
+    """While a socket object is made, another thread may run, and ask too."""
+    both_are_there = threading.Barrier(2)
+    make = socket.socket.__init__
+
+    def make_slowly(self, *arguments, **options):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_are_there.wait(1)
+        make(self, *arguments, **options)
+
+    async def main():
+        server = await loop.create_server(Recorder, "127.0.0.1", 0)
+        transport, client = await loop.create_connection(
+            Recorder, *server.sockets[0].getsockname()
+        )
+        with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+            patch.setattr(socket.socket, "__init__", make_slowly)
+            asked = [pool.submit(transport.get_extra_info, "socket") for _ in range(2)]
+            first, second = (each.result() for each in asked)
+        assert first._sock is second._sock
+        transport.close()
+        await client.lost
+        server.close()
+        await server.wait_closed()
+
+    loop.run_until_complete(main())
 
 
 def test_the_system_does_not_hold_little_writes_back(loop):

@@ -390,6 +390,11 @@ fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obj
     const SOCK_STREAM: i32 = 1;
     let arguments = (transport.family, SOCK_STREAM, transport.proto, fd);
     let socket = Object::from(imports(py)?.socket.bind(py).call1(arguments)?);
+    if let Some(existing) = transport.socket.get() {
+        // Another thread made one meanwhile, which owns the number.
+        socket.bind(py).call_method0(intern!(py, "detach"))?;
+        return Ok(existing);
+    }
     if let Some(owned) = transport.stream.borrow_mut().release_descriptor() {
         let _ = owned.into_raw_fd();
     }
@@ -420,11 +425,13 @@ fn local_name(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult
 }
 
 fn peername(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
-    let made = match &*transport.peer.borrow() {
+    let address = match &*transport.peer.borrow() {
         Peer::Object(object) => return Ok(object.clone()),
-        Peer::Address(address) => super::address::to_python(py, address)?,
+        Peer::Address(address) => address.clone(),
     };
-    *transport.peer.borrow_mut() = Peer::Object(made.clone());
+    // Nothing is borrowed here: a path is decoded by Python code.
+    let made = super::address::to_python(py, &address)?;
+    drop(transport.peer.replace(Peer::Object(made.clone())));
     Ok(made)
 }
 
