@@ -137,6 +137,28 @@ def test_a_burst_comes_in_order_and_whole(loop):
     loop.run_until_complete(main())
 
 
+def test_a_burst_without_end_leaves_others_their_turns(loop):
+    class Forwarder(Recorder):
+        def datagram_received(self, data, addr):
+            self.received.append((data, addr))
+            self.transport.sendto(data, self.transport.get_extra_info("sockname"))
+
+    async def main():
+        transport, protocol = await bound(loop, Forwarder)
+        for number in range(50):
+            transport.sendto(b"%d" % number, transport.get_extra_info("sockname"))
+        for _ in range(20):
+            before = len(protocol.received)
+            async with asyncio.timeout(10):
+                while len(protocol.received) < before + 50:
+                    await asyncio.sleep(0)
+        names = [data for data, _ in protocol.received]
+        assert names[:1000] == [b"%d" % (number % 50) for number in range(1000)]
+        await close(transport)
+
+    loop.run_until_complete(main())
+
+
 class Burst:
     """Datagrams that wait for an endpoint before its loop looks at them, so that they come as one."""
 

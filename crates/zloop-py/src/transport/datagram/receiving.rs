@@ -26,7 +26,7 @@ impl Instance<DatagramTransport> {
     /// Takes what waits and hands it to the protocol.
     ///
     /// One receive for one datagram is what a ping-pong needs, and costs less than a batch of one.
-    /// While datagrams come faster, each batch that is full makes the next one longer.
+    /// While datagrams come faster, they are received in batches as long as the burst before.
     pub(super) fn read_ready(&self, py: Python<'_>) -> PyResult<()> {
         if self.endpoint.lost_count.get() > 0 {
             return Ok(());
@@ -64,24 +64,36 @@ impl Instance<DatagramTransport> {
 
     fn receive_batch(&self, py: Python<'_>, expected: usize) -> PyResult<()> {
         let mut batch = self.endpoint.event_loop.take_datagram_batch();
-        let received = batch.receive_up_to(expected, &self.endpoint.fd);
-        let result = match received {
-            Ok(count) => {
-                let next = if count == expected {
-                    (expected * 2).min(udp::MAX_BATCH)
-                } else {
-                    count.max(1)
-                };
-                self.expected.set(next);
-                self.deliver_batch(py, &batch)
-            }
-            Err(error) => {
-                self.expected.set(1);
-                self.receive_failed(py, &error)
-            }
-        };
+        let result = self.receive_burst(py, expected, &mut batch);
         self.endpoint.event_loop.return_datagram_batch(batch);
         result
+    }
+
+    /// Receives batches as long as a burst lasts, up to a limit: while one batch is handled the
+    /// next comes, and to look costs less than to wait, which a sender that has to wake us pays too.
+    fn receive_burst(
+        &self,
+        py: Python<'_>,
+        mut expected: usize,
+        batch: &mut udp::ReceiveBatch,
+    ) -> PyResult<()> {
+        let mut total = 0;
+        loop {
+            let count = match batch.receive_up_to(expected, &self.endpoint.fd) {
+                Ok(count) => count,
+                Err(error) => {
+                    self.expected.set(total.clamp(1, udp::MAX_BATCH));
+                    return self.receive_failed(py, &error);
+                }
+            };
+            total += count;
+            self.expected.set(total.clamp(1, udp::MAX_BATCH));
+            self.deliver_batch(py, batch)?;
+            if total < 2 || total >= udp::MAX_BATCH || !self.endpoint.is_reading() {
+                return Ok(());
+            }
+            expected = (udp::MAX_BATCH - total).min(2 * expected);
+        }
     }
 
     fn deliver_batch(&self, py: Python<'_>, batch: &udp::ReceiveBatch) -> PyResult<()> {
