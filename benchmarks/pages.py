@@ -85,7 +85,8 @@ def _circumstances(results: Results) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     return (
         f"Measured on {about['date']} with `{about['command']}`: medians of {about['rounds']} rounds of"
-        f" {about['turns']} turns, {about['seconds']:g} s together, on {machine['cores']} cores of an"
+        f" {about['turns']} turns, {about['seconds']:g} s together (wrk: a second each), on"
+        f" {machine['cores']} cores of an"
         f" {machine['processor']}{kind}, {machine['system']}, {python},"
         f" load average {machine['load']} when it began; {packages}."
     )

@@ -6,13 +6,14 @@ meet the same of it; loops that run one after the other each have their own weat
 
 from __future__ import annotations
 
+import random
 import select
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -46,12 +47,13 @@ def run_round(row: Row, factories: dict[str, str], turns: int, seconds: float) -
             loop: stack.enter_context(_entered(row, factory)) for loop, factory in factories.items()
         }
         for loop, entrant in entrants.items():
-            with _noting_failure(outcome, loop):
+            with _noting_failure(outcome, loop, entrant):
                 entrant.start()
-        for number in range(min(turns, row.most_turns)):
-            for loop in _rotated(list(factories), number):
+        for _ in range(min(turns, row.most_turns)):
+            # In another order each time: none always follows the same other.
+            for loop in random.sample(list(entrants), len(entrants)):
                 if loop not in outcome.failures:
-                    with _noting_failure(outcome, loop):
+                    with _noting_failure(outcome, loop, entrants[loop]):
                         taken[loop].append(entrants[loop].measure(seconds))
     outcome.values = {
         loop: statistics.median(values)
@@ -62,17 +64,13 @@ def run_round(row: Row, factories: dict[str, str], turns: int, seconds: float) -
 
 
 @contextmanager
-def _noting_failure(outcome: Round, loop: str) -> Iterator[None]:
+def _noting_failure(outcome: Round, loop: str, entrant: _Entrant) -> Iterator[None]:
+    """Takes a loop that fails out of the round: one that hangs would take the others' time."""
     try:
         yield
     except Failed as error:
         outcome.failures[loop] = str(error)
-
-
-def _rotated(loops: list[str], number: int) -> list[str]:
-    """The loops in another order from turn to turn: none always follows the same other."""
-    first = number % len(loops)
-    return [*loops[first:], *loops[:first]]
+        entrant.kill()
 
 
 @contextmanager
@@ -86,10 +84,14 @@ def _entered(row: Row, factory: str) -> Iterator[_Entrant]:
             command, stdin=pipe, stdout=pipe, stderr=errors, text=True, bufsize=1
         ) as process,
     ):
+        assert process.stdin is not None
         try:
             yield _Entrant(row, process, errors)
         finally:
             process.kill()
+            with suppress(BrokenPipeError):
+                # Of a process that ended, what it never read stands in the buffer still.
+                process.stdin.close()
 
 
 class _Entrant:
@@ -100,6 +102,10 @@ class _Entrant:
         self._process = process
         self._errors = errors
         self._address: str | None = None
+
+    def kill(self) -> None:
+        """Ends the process."""
+        self._process.kill()
 
     def start(self) -> None:
         """Waits until the loop is there, so that no other one's turn is while it starts; may raise Failed."""
@@ -143,15 +149,23 @@ class _Entrant:
             raise Failed(f"no result after {patience:.0f} s") from None
         if client.returncode != 0:
             # A service that ended by itself knows better why than its client does.
-            ended = self._process.poll() is not None
-            raise self._reason() if ended else Failed(_last_line(client.stderr))
+            raise self._reason() if self._has_ended(1) else Failed(_last_line(client.stderr))
         return _value(client.stdout)
 
     def _reason(self) -> Failed:
-        """What the process, which has ended, says about it."""
-        self._process.wait(PATIENCE)
+        """What the process, which prints no more, says about it."""
+        if not self._has_ended(PATIENCE):
+            return Failed("it closed its output, and did not end")
         self._errors.seek(0)
         return Failed(_last_line(self._errors.read()))
+
+    def _has_ended(self, patience: float) -> bool:
+        """Whether the process ends within so many seconds."""
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
 
 def _value(printed: str) -> float:

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import re
 import resource
 import shutil
@@ -167,10 +168,7 @@ class Server:
 def run_round(
     row: Row, measured: dict[str, Measured], turns: int, seconds: float, credentials: Path
 ) -> None:
-    """Has fresh servers, all of them started first, take turns: they meet the same weather.
-
-    The order changes from turn to turn, so that none always follows the same other.
-    """
+    """Has fresh servers, all of them started first, take turns, in another order each time."""
     with ExitStack() as stack:
         running = []
         for kind, into in measured.items():
@@ -178,9 +176,8 @@ def run_round(
             started = stack.enter_context(process(SERVER_CORE, "serve", kind, *folder))
             running.append(Server(kind, started, line_of(started), into))
         for _ in range(turns):
-            for server in running:
+            for server in random.sample(running, len(running)):
                 server.measure(row, seconds, credentials)
-            running.append(running.pop(0))
 
 
 def load_by_wrk(address: str, row: Row, seconds: float) -> tuple[float, float]:

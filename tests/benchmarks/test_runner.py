@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from frame import load_row
 from runner import run_round
 
@@ -29,3 +31,20 @@ def test_why_a_turn_failed_is_told():
     assert outcome.failures == {
         "broken": "AttributeError: 'dict' object has no attribute 'call_soon'"
     }
+
+
+def test_a_process_that_ends_between_turns_fails_its_loop_alone(tmp_path, monkeypatch):
+    dying = """
+        import asyncio, os, threading
+
+        def new_event_loop():
+            threading.Timer(0.3, os._exit, [1]).start()
+            return asyncio.SelectorEventLoop()
+    """
+    (tmp_path / "dying.py").write_text(textwrap.dedent(dying))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    row = load_row("rows.callbacks", "call_soon")
+    factories = {"asyncio": FACTORIES["asyncio"], "dying": "dying:new_event_loop"}
+    outcome = run_round(row, factories, turns=20, seconds=0.01)
+    assert list(outcome.values) == ["asyncio"]
+    assert outcome.failures == {"dying": "nothing printed"}

@@ -59,10 +59,13 @@ def test_what_a_callback_schedules_sees_what_it_set(loop):
         variable.set("changed")
         loop.call_later(0, lambda: seen.append(variable.get()))
 
+    async def all_seen():
+        while len(seen) < 3:
+            await asyncio.sleep(0)
+
     loop.call_soon(outer)
     loop.call_soon(lambda: seen.append(variable.get()))
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    loop.run_until_complete(asyncio.wait_for(all_seen(), 10))
     assert sorted(seen) == ["changed", "outer", "unset"]
 
 

@@ -57,9 +57,7 @@ def test_threads_that_ask_at_once_are_told_of_one_socket(loop, monkeypatch):
 
     async def main():
         server = await loop.create_server(Recorder, "127.0.0.1", 0)
-        transport, client = await loop.create_connection(
-            Recorder, *server.sockets[0].getsockname()
-        )
+        transport, client = await loop.create_connection(Recorder, *server.sockets[0].getsockname())
         with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
             patch.setattr(socket.socket, "__init__", make_slowly)
             asked = [pool.submit(transport.get_extra_info, "socket") for _ in range(2)]

@@ -395,6 +395,11 @@ fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obj
         socket.bind(py).call_method0(intern!(py, "detach"))?;
         return Ok(existing);
     }
+    if transport.fd() < 0 {
+        // Closed meanwhile, and the number may be another's by now.
+        socket.bind(py).call_method0(intern!(py, "detach"))?;
+        return Ok(Object::none(py));
+    }
     if let Some(owned) = transport.stream.borrow_mut().release_descriptor() {
         let _ = owned.into_raw_fd();
     }

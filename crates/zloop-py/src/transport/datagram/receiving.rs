@@ -110,11 +110,15 @@ impl Instance<DatagramTransport> {
                 self.kept.borrow_mut().push_back(Incoming { data, address });
             }
         }
+        self.put_off_kept(&result);
+        result
+    }
+
+    /// Where the loop stops at an exception, what is left comes first when it runs again.
+    fn put_off_kept(&self, result: &PyResult<()>) {
         if result.is_err() && !self.kept.borrow().is_empty() {
-            // The loop stops here; what is left comes first when it runs again.
             self.put_off(super::Step::Proceed);
         }
-        result
     }
 
     /// Hands on what was kept, as far as the protocol wants it.
@@ -123,7 +127,9 @@ impl Instance<DatagramTransport> {
             let Some(Incoming { data, address }) = self.kept.borrow_mut().pop_front() else {
                 break;
             };
-            self.deliver(py, &data, &address)?;
+            let delivered = self.deliver(py, &data, &address);
+            self.put_off_kept(&delivered);
+            delivered?;
         }
         Ok(())
     }
