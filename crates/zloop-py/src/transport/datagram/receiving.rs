@@ -89,7 +89,8 @@ impl Instance<DatagramTransport> {
             total += count;
             self.expected.set(total.clamp(1, udp::MAX_BATCH));
             self.deliver_batch(py, batch)?;
-            if total < 2 || total >= udp::MAX_BATCH || !self.endpoint.is_reading() {
+            let lasts = (2..udp::MAX_BATCH).contains(&total);
+            if !lasts || !self.endpoint.is_reading() {
                 return Ok(());
             }
             expected = (udp::MAX_BATCH - total).min(2 * expected);
