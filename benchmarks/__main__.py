@@ -76,8 +76,6 @@ def _run(
             factories = {
                 loop: LOOPS[loop] for loop in results.loops if (row.name, loop) not in failures
             }
-            if not factories:
-                continue
             outcome = run_round(row, factories, options.turns, options.seconds / options.turns)
             for loop, value in outcome.values.items():
                 result.values.setdefault(loop, []).append(value)

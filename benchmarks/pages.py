@@ -86,8 +86,7 @@ def _circumstances(results: Results) -> str:
     return (
         f"Measured on {about['date']} with `{about['command']}`: medians of {about['rounds']} rounds of"
         f" {about['turns']} turns, {about['seconds']:g} s together (wrk: a second each), on"
-        f" {machine['cores']} cores of an"
-        f" {machine['processor']}{kind}, {machine['system']}, {python},"
+        f" {machine['cores']} cores of an {machine['processor']}{kind}, {machine['system']}, {python},"
         f" load average {machine['load']} when it began; {packages}."
     )
 

@@ -120,6 +120,11 @@ def process(core: int, *arguments: object) -> Iterator[subprocess.Popen[str]]:
             started.kill()
 
 
+def keys_of(kind: str, credentials: Path) -> list[Path]:
+    """What a server of this kind and its client are told of where their credentials are."""
+    return [credentials] if kind in TLS else []
+
+
 def line_of(started: subprocess.Popen[str]) -> str:
     assert started.stdout is not None
     line = started.stdout.readline().strip()
@@ -153,8 +158,8 @@ class Server:
             before = processor_seconds(self.process.pid)
             messages, rate = load_by_wrk(self.address, row, seconds)
         else:
-            folder = [credentials] if self.kind in TLS else []
-            load = ("load", self.address, row.connections, row.size, seconds, *folder)
+            keys = keys_of(self.kind, credentials)
+            load = ("load", self.address, row.connections, row.size, seconds, *keys)
             with process(row.client_core, *load) as client:
                 line_of(client)
                 before = processor_seconds(self.process.pid)
@@ -172,8 +177,8 @@ def run_round(
     with ExitStack() as stack:
         running = []
         for kind, into in measured.items():
-            folder = [credentials] if kind in TLS else []
-            started = stack.enter_context(process(SERVER_CORE, "serve", kind, *folder))
+            keys = keys_of(kind, credentials)
+            started = stack.enter_context(process(SERVER_CORE, "serve", kind, *keys))
             running.append(Server(kind, started, line_of(started), into))
         for _ in range(turns):
             for server in random.sample(running, len(running)):
@@ -203,13 +208,13 @@ def load_by_wrk(address: str, row: Row, seconds: float) -> tuple[float, float]:
 
 def memory(kind: str, connections: int, credentials: Path) -> float:
     """What the server's memory grows by for each connection that is open and idle, in bytes."""
-    folder = [credentials] if kind in TLS else []
-    with process(SERVER_CORE, "serve", kind, *folder) as server:
+    keys = keys_of(kind, credentials)
+    with process(SERVER_CORE, "serve", kind, *keys) as server:
         address = line_of(server)
-        with process(CLIENT_CORE, "idle", address, 1, *folder) as first:
+        with process(CLIENT_CORE, "idle", address, 1, *keys) as first:
             line_of(first)
             before = resident_bytes(server.pid)
-            with process(CLIENT_CORE, "idle", address, connections, *folder) as client:
+            with process(CLIENT_CORE, "idle", address, connections, *keys) as client:
                 line_of(client)
                 return (resident_bytes(server.pid) - before) / connections
 

@@ -43,7 +43,8 @@ use crate::errors::os_error;
 use crate::handles::TimerHandle;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::context::ContextCopies;
-use crate::raw::object::{Instance, Object};
+use crate::raw::object::Instance;
+use crate::raw::slot::Slot;
 use crate::transport::StreamTransport;
 
 /// How many bytes one read of a pipe, a datagram socket or TLS asks for.
@@ -89,7 +90,7 @@ pub struct EventLoop {
     slow_callback_duration: Cell<f64>,
     /// The thread that runs the loop; 0 while none does.
     thread: Cell<c_ulong>,
-    task_factory: RefCell<Option<Object>>,
+    task_factory: Slot,
 }
 
 impl EventLoop {
@@ -116,7 +117,7 @@ impl EventLoop {
             timing: Timing::default(),
             slow_callback_duration: Cell::new(0.1),
             thread: Cell::new(0),
-            task_factory: RefCell::new(None),
+            task_factory: Slot::default(),
         })
     }
 
@@ -252,9 +253,7 @@ impl Class for EventLoop {
                 .iter()
                 .for_each(|transport| visit.object(transport.as_object()));
         }
-        if let Ok(factory) = self.task_factory.try_borrow() {
-            visit.optional(factory.as_ref());
-        }
+        self.task_factory.traverse(visit);
         self.contexts.traverse(visit);
     }
 

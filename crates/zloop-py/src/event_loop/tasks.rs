@@ -40,7 +40,7 @@ fn create_task(
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
     event_loop.check_open()?;
-    if event_loop.task_factory.borrow().is_some() || !are_usual(py, &arguments) {
+    if !event_loop.task_factory.is_empty() || !are_usual(py, &arguments) {
         let create_task = event_loop.bind(py).getattr(intern!(py, "_create_task"))?;
         return call::forward(py, &Object::from(create_task), &arguments);
     }
@@ -75,7 +75,7 @@ fn set_task_factory(
         ));
     }
     let factory = factory.map(|factory| Object::from(factory.to_owned()));
-    drop(event_loop.task_factory.replace(factory));
+    event_loop.task_factory.set(factory);
     Ok(Object::none(py))
 }
 
@@ -86,7 +86,6 @@ fn get_task_factory(
 ) -> PyResult<Object> {
     Ok(event_loop
         .task_factory
-        .borrow()
-        .clone()
+        .get()
         .unwrap_or_else(|| Object::none(py)))
 }

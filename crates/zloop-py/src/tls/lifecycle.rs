@@ -146,7 +146,7 @@ impl Instance<TlsTransport> {
         let event_loop = self.event_loop.bind(py);
         let timer =
             event_loop.call_method1(intern!(py, "call_later"), (timeout.bind(py), expire))?;
-        drop(self.timer.replace(Some(Object::from(timer))));
+        self.timer.set(Object::from(timer));
         Ok(())
     }
 

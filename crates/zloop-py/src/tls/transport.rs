@@ -17,6 +17,7 @@ use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::object::{Instance, Object};
+use crate::raw::slot::Slot;
 use crate::transport::Protocol;
 
 /// The native part of `zloop._ssl_transport.SSLTransport`; derived from `asyncio.Transport`.
@@ -31,12 +32,12 @@ pub struct TlsTransport {
     /// `None` after `connection_lost`.
     pub(super) protocol: RefCell<Option<Protocol>>,
     /// Set when the handshake is done, for who creates a connection.
-    pub(super) waiter: RefCell<Option<Object>>,
+    pub(super) waiter: Slot,
     /// What `get_extra_info` knows of TLS.
     pub(super) extra: Object,
     pub(super) timeouts: Timeouts,
     /// The timer of the handshake, then that of closing.
-    pub(super) timer: RefCell<Option<Object>>,
+    pub(super) timer: Slot,
     /// When the handshake began, as debug mode tells.
     pub(super) started: Cell<Duration>,
     pub(super) told: Cell<Told>,
@@ -110,10 +111,10 @@ impl TlsTransport {
                 engine: RefCell::new(Some(Box::new(parts.engine))),
                 lower: RefCell::new(None),
                 protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
-                waiter: RefCell::new(parts.waiter),
+                waiter: Slot::new(parts.waiter),
                 extra: Object::from(extra),
                 timeouts: parts.timeouts,
-                timer: RefCell::new(None),
+                timer: Slot::default(),
                 started: Cell::new(Duration::ZERO),
                 told: Cell::new(if parts.is_made {
                     Told::Made
@@ -279,10 +280,8 @@ impl Class for TlsTransport {
         {
             protocol.traverse(visit);
         }
-        for cell in [&self.waiter, &self.timer] {
-            if let Ok(object) = cell.try_borrow() {
-                visit.optional(object.as_ref());
-            }
+        for slot in [&self.waiter, &self.timer] {
+            slot.traverse(visit);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The loop's methods that make transports and listeners.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
@@ -19,6 +19,7 @@ use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
+use crate::raw::slot::Slot;
 
 const IPPROTO_TCP: i32 = 6;
 
@@ -145,7 +146,7 @@ fn start_accepting(
             None => context::copy_current(py)?,
         },
         token: Cell::new(None),
-        retry: RefCell::new(None),
+        retry: Slot::default(),
     });
     let source = Source::Listener(listener.clone());
     match event_loop.register(fd, Interest::READABLE, source) {

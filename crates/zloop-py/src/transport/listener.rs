@@ -1,6 +1,6 @@
 //! Accepting connections.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::os::fd::RawFd;
 
@@ -19,6 +19,7 @@ use crate::raw::call;
 use crate::raw::class::Visit;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
+use crate::raw::slot::Slot;
 
 /// How long accepting rests when the system is out of descriptors or memory, in seconds.
 const RETRY_DELAY: f64 = 1.0;
@@ -38,7 +39,7 @@ pub struct Listener {
     pub(super) has_server_context: bool,
     pub(super) token: Cell<Option<Token>>,
     /// Wakes the listener up after it ran out of resources.
-    pub(super) retry: RefCell<Option<Object>>,
+    pub(super) retry: Slot,
 }
 
 impl Listener {
@@ -53,9 +54,7 @@ impl Listener {
         visit.object(&self.protocol_factory);
         visit.optional(self.server.as_ref());
         visit.object(&self.context);
-        if let Ok(retry) = self.retry.try_borrow() {
-            visit.optional(retry.as_ref());
-        }
+        self.retry.traverse(visit);
     }
 
     /// Accepts what waits, at most a backlog's worth.
@@ -175,7 +174,7 @@ impl Listener {
         let retry = event_loop
             .bind(py)
             .call_method1("call_later", (RETRY_DELAY, resume, self.socket.bind(py)))?;
-        drop(self.retry.replace(Some(Object::from(retry))));
+        self.retry.set(Object::from(retry));
         Ok(())
     }
 

@@ -390,15 +390,12 @@ fn socket(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obj
     const SOCK_STREAM: i32 = 1;
     let arguments = (transport.family, SOCK_STREAM, transport.proto, fd);
     let socket = Object::from(imports(py)?.socket.bind(py).call1(arguments)?);
-    if let Some(existing) = transport.socket.get() {
-        // Another thread made one meanwhile, which owns the number.
+    // Meanwhile another thread may have made one, which owns the number, or closed the transport, and
+    // the number may be another's by now.
+    let existing = transport.socket.get();
+    if existing.is_some() || transport.fd() < 0 {
         socket.bind(py).call_method0(intern!(py, "detach"))?;
-        return Ok(existing);
-    }
-    if transport.fd() < 0 {
-        // Closed meanwhile, and the number may be another's by now.
-        socket.bind(py).call_method0(intern!(py, "detach"))?;
-        return Ok(Object::none(py));
+        return Ok(existing.unwrap_or_else(|| Object::none(py)));
     }
     if let Some(owned) = transport.stream.borrow_mut().release_descriptor() {
         let _ = owned.into_raw_fd();

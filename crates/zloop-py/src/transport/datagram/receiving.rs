@@ -77,17 +77,14 @@ impl Instance<DatagramTransport> {
         mut expected: usize,
         batch: &mut udp::ReceiveBatch,
     ) -> PyResult<()> {
+        self.expected.set(1);
         let mut total = 0;
         loop {
-            let count = match batch.receive_up_to(expected, &self.endpoint.fd) {
-                Ok(count) => count,
-                Err(error) => {
-                    self.expected.set(total.clamp(1, udp::MAX_BATCH));
-                    return self.receive_failed(py, &error);
-                }
-            };
-            total += count;
-            self.expected.set(total.clamp(1, udp::MAX_BATCH));
+            match batch.receive_up_to(expected, &self.endpoint.fd) {
+                Ok(count) => total += count,
+                Err(error) => return self.receive_failed(py, &error),
+            }
+            self.expected.set(total);
             self.deliver_batch(py, batch)?;
             let lasts = (2..udp::MAX_BATCH).contains(&total);
             if !lasts || !self.endpoint.is_reading() {
