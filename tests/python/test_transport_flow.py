@@ -103,6 +103,23 @@ def test_pause_comes_within_the_call_that_crosses_the_limit(loop):
     loop.run_until_complete(main())
 
 
+def test_pause_by_asyncios_own_limits_comes_in_the_same_turn(loop):
+    """What callbacks write is sent together; what does not fit by far is sent within the call."""
+
+    async def main():
+        transport, protocol, peer = await connected(pair=small_pair)
+        transport.write(b"x" * 200_000)
+        await asyncio.sleep(0)
+        assert protocol.calls == ["made", "pause"]
+        await finished(transport, protocol, peer)
+        transport, protocol, peer = await connected(pair=small_pair)
+        transport.write(b"x" * MEGABYTE)
+        assert protocol.calls == ["made", "pause"]
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
 def test_lowering_the_limit_pauses(loop):
     async def main():
         transport, protocol, peer = await connected(pair=small_pair)

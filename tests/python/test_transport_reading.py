@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import socket
 
 import pytest
@@ -142,5 +144,106 @@ def test_ending_with_nothing_to_send(loop):
         assert await peer.receive(1) == b""
         await finished(transport, protocol, peer)
         transport.write_eof()
+
+    loop.run_until_complete(main())
+
+
+class Counting(Recorder):
+    """Do something once so many bytes have come."""
+
+    def __init__(self, at, act):
+        super().__init__()
+        self._at = at
+        self._act = act
+
+    def data_received(self, data):
+        super().data_received(data)
+        if self._act is not None and len(self.data) >= self._at:
+            act, self._act = self._act, None
+            act(self)
+
+
+@pytest.mark.parametrize("at", [1, 300_000, 2 * MEGABYTE])
+def test_pausing_amid_bulk(loop, at):
+    """No more is handed on, however much waits, until reading goes on; then all of it, in order."""
+    sent = random.Random(at).randbytes(4 * MEGABYTE)
+
+    async def main():
+        protocol = Counting(at, lambda protocol: protocol.transport.pause_reading())
+        transport, protocol, peer = await connected(protocol, tcp_pair)
+        sending = asyncio.ensure_future(peer.send(sent))
+        await until(lambda: not transport.is_reading())
+        held = len(protocol.data)
+        await turns(20)
+        assert len(protocol.data) == held
+        transport.resume_reading()
+        await sending
+        await until(lambda: len(protocol.data) == len(sent))
+        assert bytes(protocol.data) == sent
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_closing_amid_bulk(loop, end):
+    """Nothing is handed on after the call."""
+
+    async def main():
+        counts = []
+
+        def act(protocol):
+            getattr(protocol.transport, end)()
+            counts.append(len(protocol.data))
+
+        transport, protocol, peer = await connected(Counting(MEGABYTE, act), tcp_pair)
+        sending = asyncio.ensure_future(peer.send(bytes(8 * MEGABYTE)))
+        await protocol.lost
+        assert counts == [len(protocol.data)]
+        peer.sock.close()
+        sending.cancel()
+        await asyncio.wait([sending])
+        # Retrieved: the peer may have been told of the reset already.
+        assert sending.cancelled() or isinstance(sending.exception(), OSError)
+
+    loop.run_until_complete(main())
+
+
+def test_changing_the_protocol_amid_bulk(loop):
+    """Every byte goes to the protocol that is there when it is handed on."""
+    sent = random.Random(1).randbytes(4 * MEGABYTE)
+
+    async def main():
+        second = Recorder()
+        second.calls.append("made")
+        protocol = Counting(MEGABYTE, lambda first: first.transport.set_protocol(second))
+        transport, first, peer = await connected(protocol, tcp_pair)
+        sending = asyncio.ensure_future(peer.send(sent))
+        await until(lambda: len(first.data) + len(second.data) == len(sent))
+        assert bytes(first.data + second.data) == sent
+        assert second.data
+        await sending
+        await finished(transport, second, peer)
+
+    loop.run_until_complete(main())
+
+
+def test_failing_amid_bulk(loop):
+    """A protocol that raises is handed nothing more."""
+    reported = []
+    loop.set_exception_handler(lambda _, context: reported.append(context["message"]))
+
+    async def main():
+        def act(protocol):
+            raise ValueError
+
+        transport, protocol, peer = await connected(Counting(MEGABYTE, act), tcp_pair)
+        sending = asyncio.ensure_future(peer.send(bytes(8 * MEGABYTE)))
+        assert isinstance(await protocol.lost, ValueError)
+        assert reported == ["Fatal error: protocol.data_received() call failed."]
+        peer.sock.close()
+        sending.cancel()
+        await asyncio.wait([sending])
+        assert sending.cancelled() or isinstance(sending.exception(), OSError)
 
     loop.run_until_complete(main())

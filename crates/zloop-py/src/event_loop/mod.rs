@@ -47,11 +47,12 @@ use crate::raw::object::Instance;
 use crate::raw::slot::Slot;
 use crate::transport::StreamTransport;
 
-/// How many bytes one read of a pipe, a datagram socket or TLS asks for.
+/// How many bytes one read asks for. Of bulk, so much stays in the processor's caches until it is
+/// copied, and the sender is told of the room that soon: with 256 KiB it is slower by a fifth.
 pub const READ_SIZE: usize = 64 * 1024;
 
-/// How many bytes one read of a plain stream asks for, as in asyncio: a message that is longer than
-/// a read takes two of everything.
+/// How many bytes one read of a plain stream asks for until bulk comes, as in asyncio: a message that
+/// is longer than a read takes two of everything.
 pub const STREAM_READ_SIZE: usize = 256 * 1024;
 
 /// The state of one loop.

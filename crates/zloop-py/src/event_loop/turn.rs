@@ -28,7 +28,7 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
 /// For how long at most what callbacks write is held back while others run. To send once for many
 /// of them wakes a peer on another core once, where each time costs more than the send itself; and
 /// no answer should wait for a whole batch of slow callbacks.
-const MAX_HELD: Duration = Duration::from_micros(500);
+const MAX_HELD: Duration = Duration::from_millis(5);
 
 fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
     // Attached through PyO3 as well, so that what it drops while turns run is released at once.

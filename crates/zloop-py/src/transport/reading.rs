@@ -8,7 +8,7 @@ use zloop_net::ReadOutcome;
 use super::StreamTransport;
 use super::protocol::{Protocol, Receiver};
 use crate::errors::os_error;
-use crate::event_loop::STREAM_READ_SIZE;
+use crate::event_loop::{READ_SIZE, STREAM_READ_SIZE};
 use crate::raw::arguments::Arguments;
 use crate::raw::bytes::Buffer;
 use crate::raw::class::ClassBuilder;
@@ -16,6 +16,8 @@ use crate::raw::object::{Instance, Object};
 use crate::raw::{call, context};
 use crate::tls::TlsTransport;
 
+/// A read that brings so much is of bulk.
+const BULK: usize = STREAM_READ_SIZE / 2;
 const READ_FAILED: &str = "Fatal read error on socket transport";
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
@@ -39,7 +41,7 @@ pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilde
 
 /// What one read brought.
 enum Received {
-    Data(Object),
+    Data { data: Object, length: usize },
     End,
     Nothing,
 }
@@ -91,25 +93,54 @@ impl Instance<StreamTransport> {
         }
     }
 
+    /// Reads once, or, of bulk, in small pieces, as much in a turn as a large read brings.
     fn read_data(
         &self,
         py: Python<'_>,
         protocol: &Protocol,
         data_received: &Object,
     ) -> PyResult<()> {
-        match self.receive(py) {
-            Ok(Received::Data(data)) => {
-                let result = call::call1(py, data_received, &data);
-                self.end_if_failed(
-                    py,
-                    result.map(drop),
-                    "Fatal error: protocol.data_received() call failed.",
-                )
+        let size = if self.is_bulk.get() {
+            READ_SIZE
+        } else {
+            STREAM_READ_SIZE
+        };
+        let mut room = STREAM_READ_SIZE;
+        while room > 0 {
+            let received = match self.receive(py, size) {
+                Ok(received) => received,
+                Err(error) => return self.fatal_error(py, error, READ_FAILED),
+            };
+            let (data, length) = match received {
+                Received::Data { data, length } => (data, length),
+                Received::End => return self.end_received(py, protocol),
+                Received::Nothing => return Ok(()),
+            };
+            if room == STREAM_READ_SIZE {
+                self.is_bulk.set(length == size || length >= BULK);
             }
-            Ok(Received::End) => self.end_received(py, protocol),
-            Ok(Received::Nothing) => Ok(()),
-            Err(error) => self.fatal_error(py, error, READ_FAILED),
+            let result = call::call1(py, data_received, &data);
+            self.end_if_failed(
+                py,
+                result.map(drop),
+                "Fatal error: protocol.data_received() call failed.",
+            )?;
+            if length < size || !self.goes_on_reading(protocol) {
+                return Ok(());
+            }
+            room -= length;
         }
+        Ok(())
+    }
+
+    /// Whether a protocol that was just handed data wants more.
+    fn goes_on_reading(&self, protocol: &Protocol) -> bool {
+        let is_same = match &*self.protocol.borrow() {
+            Some(current) => current.object().is(protocol.object().as_ptr()),
+            None => false,
+        };
+        let is_open = self.lost_count.get() == 0 && !self.closing.get();
+        is_same && is_open && self.stream.borrow().is_reading()
     }
 
     /// Reads once into TLS's own buffer, and has it go on.
@@ -136,23 +167,24 @@ impl Instance<StreamTransport> {
         }
     }
 
-    /// Reads into the shared buffer and copies what came, once, into an exact `bytes`. To read into the
-    /// `bytes` object itself costs more, however much comes: the system's copy is slow to where no
-    /// page begins.
-    fn receive(&self, py: Python<'_>) -> PyResult<Received> {
-        let outcome = self
-            .event_loop
-            .with_read_buffer(STREAM_READ_SIZE, |buffer| {
-                let outcome = self.stream.borrow_mut().read(buffer)?;
-                Ok(match outcome {
-                    ReadOutcome::Data(length) => {
-                        self.event_loop.count_received(length);
-                        Received::Data(Object::from(PyBytes::new(py, &buffer[..length])))
+    /// Reads up to `size` bytes into the shared buffer and copies what came, once, into an exact
+    /// `bytes`. To read into the `bytes` object itself costs more, however much comes: the system's
+    /// copy is slow to where no page begins.
+    fn receive(&self, py: Python<'_>, size: usize) -> PyResult<Received> {
+        let outcome = self.event_loop.with_read_buffer(size, |buffer| {
+            let outcome = self.stream.borrow_mut().read(buffer)?;
+            Ok(match outcome {
+                ReadOutcome::Data(length) => {
+                    self.event_loop.count_received(length);
+                    Received::Data {
+                        data: Object::from(PyBytes::new(py, &buffer[..length])),
+                        length,
                     }
-                    ReadOutcome::End => Received::End,
-                    ReadOutcome::Blocked => Received::Nothing,
-                })
-            });
+                }
+                ReadOutcome::End => Received::End,
+                ReadOutcome::Blocked => Received::Nothing,
+            })
+        });
         outcome.map_err(|error: std::io::Error| os_error(py, &error))
     }
 

@@ -71,6 +71,8 @@ pub struct StreamTransport {
     pub(super) started: Cell<bool>,
     /// Whether the peer ended its side and the protocol chose to go on writing.
     pub(super) read_ended: Cell<bool>,
+    /// Whether more comes than one small read can hold.
+    pub(super) is_bulk: Cell<bool>,
     /// Whether it waits for the batch of callbacks to end, to send then.
     pub(super) gathered: Cell<bool>,
     /// Whether `connection_lost` is queued.
@@ -192,6 +194,7 @@ impl StreamTransport {
                 paused: Cell::new(false),
                 started: Cell::new(false),
                 read_ended: Cell::new(false),
+                is_bulk: Cell::new(false),
                 gathered: Cell::new(false),
                 loss_scheduled: Cell::new(false),
                 protocol_paused: Cell::new(false),

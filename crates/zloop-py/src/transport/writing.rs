@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use zloop_net::{FlowEvent, FlushOutcome};
+use zloop_net::{FlowEvent, FlushOutcome, Stream, WriteLimits};
 
 use super::chunk::Chunk;
 use super::flow;
@@ -16,8 +16,9 @@ use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
 
-/// Writes are gathered up to this many bytes; more goes out at once.
-const GATHER_LIMIT: usize = 64 * 1024;
+/// Writes are gathered up to this many bytes; more goes out at once. Half a MiB sent at a time costs
+/// a fifth less for each byte than 256 KiB do.
+const GATHER_LIMIT: usize = 512 * 1024;
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
     builder
@@ -84,28 +85,20 @@ impl Instance<StreamTransport> {
 
     /// Sends what was written, now or when the batch of callbacks was run.
     fn after_write(&self, py: Python<'_>) -> PyResult<()> {
-        let (blocked, buffered, high) = {
+        let (blocked, may_wait) = {
             let stream = self.stream.borrow();
-            (
-                stream.is_blocked(),
-                stream.buffered(),
-                stream.write_limits().high,
-            )
+            (stream.is_blocked(), may_wait(&stream))
         };
         if blocked {
             return self.update_flow(py);
         }
-        if self.gathered.get() {
-            if buffered < GATHER_LIMIT && buffered <= high {
-                return Ok(());
-            }
+        if !may_wait {
             return self.flush(py);
         }
-        if self.event_loop.is_in_callback()
-            && buffered < GATHER_LIMIT
-            && buffered <= high
-            && !self.shares_socket()
-        {
+        if self.gathered.get() {
+            return Ok(());
+        }
+        if self.event_loop.is_in_callback() && !self.shares_socket() {
             self.gather();
             return Ok(());
         }
@@ -232,6 +225,14 @@ impl Instance<StreamTransport> {
         }
         Ok(())
     }
+}
+
+/// Whether what is written need not be sent before the callbacks were run. A program that set limits
+/// of its own is told at once when one is crossed.
+fn may_wait<C: AsRef<[u8]>>(stream: &Stream<C>) -> bool {
+    let limits = stream.write_limits();
+    let buffered = stream.buffered();
+    buffered < GATHER_LIMIT && (buffered <= limits.high || limits == WriteLimits::default())
 }
 
 fn write(
