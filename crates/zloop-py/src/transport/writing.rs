@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use zloop_net::{FlowEvent, FlushOutcome, Stream, WriteLimits};
+use zloop_net::{FlowEvent, FlushOutcome, WriteLimits};
 
 use super::chunk::Chunk;
 use super::flow;
@@ -16,9 +16,11 @@ use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
 
-/// Writes are gathered up to this many bytes; more goes out at once. Half a MiB sent at a time costs
-/// a fifth less for each byte than 256 KiB do.
-const GATHER_LIMIT: usize = 512 * 1024;
+/// Writes are gathered up to this many bytes; more goes out at once.
+const GATHER_LIMIT: usize = 64 * 1024;
+/// Bulk is gathered up to this many bytes: sent by 256 KiB, each byte takes a third more of the
+/// processor.
+const BULK_LIMIT: usize = 512 * 1024;
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
     builder
@@ -85,14 +87,10 @@ impl Instance<StreamTransport> {
 
     /// Sends what was written, now or when the batch of callbacks was run.
     fn after_write(&self, py: Python<'_>) -> PyResult<()> {
-        let (blocked, may_wait) = {
-            let stream = self.stream.borrow();
-            (stream.is_blocked(), may_wait(&stream))
-        };
-        if blocked {
+        if self.stream.borrow().is_blocked() {
             return self.update_flow(py);
         }
-        if !may_wait {
+        if !self.may_wait() {
             return self.flush(py);
         }
         if self.gathered.get() {
@@ -103,6 +101,25 @@ impl Instance<StreamTransport> {
             return Ok(());
         }
         self.flush(py)
+    }
+
+    /// Whether what was written need not be sent before the callbacks were run. A program that set
+    /// limits of its own is told at once when one is crossed, and what TLS made goes out at once: the
+    /// peer decrypts it while more is encrypted.
+    fn may_wait(&self) -> bool {
+        let stream = self.stream.borrow();
+        let (buffered, limits) = (stream.buffered(), stream.write_limits());
+        if buffered < GATHER_LIMIT {
+            return buffered <= limits.high;
+        }
+        buffered < BULK_LIMIT && limits == WriteLimits::default() && !self.carries_tls()
+    }
+
+    fn carries_tls(&self) -> bool {
+        let protocol = self.protocol.borrow();
+        protocol
+            .as_ref()
+            .is_some_and(|protocol| protocol.tls().is_some())
     }
 
     /// Sends what the callbacks that were run wrote.
@@ -225,14 +242,6 @@ impl Instance<StreamTransport> {
         }
         Ok(())
     }
-}
-
-/// Whether what is written need not be sent before the callbacks were run. A program that set limits
-/// of its own is told at once when one is crossed.
-fn may_wait<C: AsRef<[u8]>>(stream: &Stream<C>) -> bool {
-    let limits = stream.write_limits();
-    let buffered = stream.buffered();
-    buffered < GATHER_LIMIT && (buffered <= limits.high || limits == WriteLimits::default())
 }
 
 fn write(
