@@ -1,11 +1,12 @@
 """Compares zloop with other event loops, side by side in one run.
 
-    python benchmarks                          every row, five rounds
-    python benchmarks --rows echo --rounds 9   the rows that have a word in their name
+    python benchmarks                          every row, nine rounds
+    python benchmarks --rows echo --rounds 3   the rows that have a word in their name
     python benchmarks --quick                  one short round, to see that it works
 
-Each loop has a process of its own in each round of a row, and within the round the loops take short turns,
-so that a machine that gets slower for a while does so for all of them. A round's value is the median of its
+Each loop has a process of its own in each round of a row. All of a row's start before the first one's turn,
+so that a machine that gets slower for a while does so for all of them; and since a process has a speed of its
+own for its life, many rounds of one turn tell more than few of many. A round's value is the median of its
 turns. The table shows the medians of the rounds, and from which value to which they went. The loop runs on
 one core and what loads it on another.
 """
@@ -122,8 +123,8 @@ def _options() -> argparse.Namespace:
     installed = [name for name in LOOPS if importlib.util.find_spec(name) is not None]
     parser.add_argument("--rows", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--loops", nargs="+", default=installed, choices=LOOPS, metavar="LOOP")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=3, help="of each loop in a round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--turns", type=int, default=1, help="of each loop in a round")
     parser.add_argument("--seconds", type=float, default=0.3, help="of each loop in a round")
     parser.add_argument("--quick", action="store_true", help="one turn of 0.1 seconds")
     parser.add_argument("--json", type=Path, help="where to write the results")
