@@ -148,6 +148,10 @@ def test_ending_with_nothing_to_send(loop):
     loop.run_until_complete(main())
 
 
+# The system's buffers between two sockets grow to some ten megabytes.
+MORE_THAN_BUFFERS_HOLD = 64 * MEGABYTE
+
+
 class Counting(Recorder):
     """Do something once so many bytes have come."""
 
@@ -161,6 +165,14 @@ class Counting(Recorder):
         if self._act is not None and len(self.data) >= self._at:
             act, self._act = self._act, None
             act(self)
+
+
+async def given_up(sending, peer):
+    """Close the peer, who sends still, or was told of the reset already."""
+    peer.sock.close()
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert sending.cancelled() or isinstance(sending.exception(), OSError)
 
 
 @pytest.mark.parametrize("at", [1, 300_000, 2 * MEGABYTE])
@@ -197,14 +209,10 @@ def test_closing_amid_bulk(loop, end):
             counts.append(len(protocol.data))
 
         transport, protocol, peer = await connected(Counting(MEGABYTE, act), tcp_pair)
-        sending = asyncio.ensure_future(peer.send(bytes(8 * MEGABYTE)))
+        sending = asyncio.ensure_future(peer.send(bytes(MORE_THAN_BUFFERS_HOLD)))
         await protocol.lost
         assert counts == [len(protocol.data)]
-        peer.sock.close()
-        sending.cancel()
-        await asyncio.wait([sending])
-        # Retrieved: the peer may have been told of the reset already.
-        assert sending.cancelled() or isinstance(sending.exception(), OSError)
+        await given_up(sending, peer)
 
     loop.run_until_complete(main())
 
@@ -238,12 +246,9 @@ def test_failing_amid_bulk(loop):
             raise ValueError
 
         transport, protocol, peer = await connected(Counting(MEGABYTE, act), tcp_pair)
-        sending = asyncio.ensure_future(peer.send(bytes(8 * MEGABYTE)))
+        sending = asyncio.ensure_future(peer.send(bytes(MORE_THAN_BUFFERS_HOLD)))
         assert isinstance(await protocol.lost, ValueError)
         assert reported == ["Fatal error: protocol.data_received() call failed."]
-        peer.sock.close()
-        sending.cancel()
-        await asyncio.wait([sending])
-        assert sending.cancelled() or isinstance(sending.exception(), OSError)
+        await given_up(sending, peer)
 
     loop.run_until_complete(main())

@@ -117,7 +117,7 @@ impl Instance<StreamTransport> {
                 Received::Nothing => return Ok(()),
             };
             if room == STREAM_READ_SIZE {
-                self.is_bulk.set(length == size || length >= BULK);
+                self.is_bulk.set(length >= size.min(BULK));
             }
             let result = call::call1(py, data_received, &data);
             self.end_if_failed(
@@ -139,8 +139,7 @@ impl Instance<StreamTransport> {
             Some(current) => current.object().is(protocol.object().as_ptr()),
             None => false,
         };
-        let is_open = self.lost_count.get() == 0 && !self.closing.get();
-        is_same && is_open && self.stream.borrow().is_reading()
+        is_same && self.lost_count.get() == 0 && self.is_reading()
     }
 
     /// Reads once into TLS's own buffer, and has it go on.

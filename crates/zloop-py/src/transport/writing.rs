@@ -15,6 +15,7 @@ use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
+use crate::tls::TlsTransport;
 
 /// Writes are gathered up to this many bytes; more goes out at once.
 const GATHER_LIMIT: usize = 64 * 1024;
@@ -112,14 +113,12 @@ impl Instance<StreamTransport> {
         if buffered < GATHER_LIMIT {
             return buffered <= limits.high;
         }
-        buffered < BULK_LIMIT && limits == WriteLimits::default() && !self.carries_tls()
+        buffered < BULK_LIMIT && limits == WriteLimits::default() && self.tls_layer().is_none()
     }
 
-    fn carries_tls(&self) -> bool {
-        let protocol = self.protocol.borrow();
-        protocol
-            .as_ref()
-            .is_some_and(|protocol| protocol.tls().is_some())
+    /// TLS, if it is above.
+    fn tls_layer(&self) -> Option<Instance<TlsTransport>> {
+        self.protocol.borrow().as_ref()?.tls().cloned()
     }
 
     /// Sends what the callbacks that were run wrote.
@@ -127,11 +126,7 @@ impl Instance<StreamTransport> {
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
     pub fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
-        let layer = match &*self.protocol.borrow() {
-            Some(protocol) => protocol.tls().cloned(),
-            None => None,
-        };
-        let encrypted = match layer {
+        let encrypted = match self.tls_layer() {
             Some(layer) => layer.send_gathered(py),
             None => Ok(()),
         };
