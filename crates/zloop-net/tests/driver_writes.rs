@@ -1,6 +1,6 @@
 //! What becomes of a driver's writes when the system takes only a part of them.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -151,4 +151,82 @@ fn many_bytes_wait_until_a_connection_is_made_and_stay_out_of_one_that_ended() {
     driver.run(&mut notes).expect("a run");
     assert!(server.join().expect("the server") == bytes);
     assert_eq!(notes.closed, [None]);
+}
+
+/// Answers, and runs the driver in the midst of that once.
+struct Nested {
+    other: Option<Token>,
+    received: usize,
+}
+
+impl Handler for Nested {
+    fn received(&mut self, driver: &mut Driver<Self>, connection: Token, bytes: &[u8]) {
+        self.received += 1;
+        driver.write(connection, bytes).expect("a write");
+        if self.other.take_if(|other| *other != connection).is_some() {
+            driver.run_pending(self).expect("a run");
+            driver.write(connection, "!").expect("a write");
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_runs_the_driver_mixes_no_answers() {
+    let mut driver = Driver::new().expect("a driver");
+    let mut adopt = || {
+        let (near, far) = UnixStream::pair().expect("a pair");
+        near.set_nonblocking(true).expect("a non-blocking socket");
+        let token = driver.adopt(OwnedFd::from(near)).expect("a token");
+        (token, far)
+    };
+    let (_, mut first) = adopt();
+    let (second_token, mut second) = adopt();
+    let mut nested = Nested {
+        other: None,
+        received: 0,
+    };
+    driver.run_pending(&mut nested).expect("a run");
+    nested.other = Some(second_token);
+    first.write_all(b"one").expect("a write");
+    second.write_all(b"two").expect("a write");
+    driver.run_pending(&mut nested).expect("a run");
+    assert_eq!(nested.received, 2);
+    drop(driver);
+    let mut answers = [String::new(), String::new()];
+    first.read_to_string(&mut answers[0]).expect("an answer");
+    second.read_to_string(&mut answers[1]).expect("an answer");
+    assert_eq!(answers, ["one!", "two"]);
+}
+
+/// Writes in pieces, changes the connection in between, and looks at what waits.
+struct Pieces;
+
+impl Handler for Pieces {
+    fn received(&mut self, driver: &mut Driver<Self>, connection: Token, _: &[u8]) {
+        let mut written = 0;
+        for size in [10, 4_000, 5_000, 1, 9_000, 20, 8_191] {
+            let bytes = numbered(written, size);
+            driver.write(connection, bytes.as_slice()).expect("a write");
+            written += size;
+            if size > 8_000 {
+                driver.pause_reading(connection);
+            }
+        }
+        assert!(driver.buffered(connection) <= written);
+        driver.write_eof(connection);
+        assert!(driver.write(connection, "late").is_err());
+    }
+}
+
+#[test]
+fn an_answer_in_pieces_keeps_their_order() {
+    let mut driver = Driver::new().expect("a driver");
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    near.set_nonblocking(true).expect("a non-blocking socket");
+    driver.adopt(OwnedFd::from(near)).expect("a token");
+    far.write_all(b"?").expect("a write");
+    driver.run_pending(&mut Pieces).expect("a run");
+    let mut answer = Vec::new();
+    far.read_to_end(&mut answer).expect("an answer");
+    assert!(answer == numbered(0, 26_222));
 }

@@ -79,7 +79,9 @@ fn exchange(
 ) -> io::Result<()> {
     if readiness.is_readable() && stream.is_reading() {
         match stream.read(buffer)? {
-            ReadOutcome::Data(count) => stream.write(service.answer(&buffer[..count]).to_vec())?,
+            ReadOutcome::Data(count) => {
+                stream.write_now(service.answer(&buffer[..count]), <[u8]>::to_vec)?;
+            }
             ReadOutcome::End => stream.close(),
             ReadOutcome::Blocked => {}
         }

@@ -163,6 +163,32 @@ impl Link {
         }
     }
 
+    /// Whether what its handler writes can be [sent](Self::send_answer) from anywhere.
+    #[inline]
+    pub(super) fn takes_answer(&self) -> bool {
+        self.phase != Phase::Connecting
+            && self.failure.is_none()
+            && self.stream.buffered() == 0
+            && !self.stream.is_closing()
+            && !self.stream.is_eof_requested()
+    }
+
+    /// Sends what was written since it [took an answer](Self::takes_answer), and nothing else was done.
+    #[inline]
+    pub(super) fn send_answer(&mut self, bytes: &[u8]) {
+        if self.failure.is_none()
+            && let Err(error) = self.stream.write_now(bytes, <[u8]>::to_vec)
+        {
+            self.failure = Some(Error::Transport(error));
+        }
+    }
+
+    /// Keeps what was written since then, to be sent before what is written next.
+    pub(super) fn keep_answer(&mut self, bytes: Vec<u8>) {
+        // The stream was open when the answer was, and nothing else was done to it.
+        let _ = self.stream.write(bytes);
+    }
+
     pub(super) fn write(
         &mut self,
         bytes: impl AsRef<[u8]> + Into<Vec<u8>>,

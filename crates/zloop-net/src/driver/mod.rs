@@ -1,5 +1,6 @@
 //! A loop that owns connections, and tells a handler what happens to them.
 
+mod answer;
 mod error;
 mod handler;
 mod link;
@@ -19,6 +20,7 @@ use zloop_core::{
 pub use self::error::Error;
 pub use self::handler::Handler;
 
+use self::answer::Answer;
 use self::link::Link;
 use crate::address::PeerAddress;
 use crate::connect::Connecting;
@@ -97,6 +99,7 @@ pub struct Driver<H> {
     /// Connections that have something to do before the turn goes on.
     queued: Vec<Token>,
     buffer: ReadBuffer,
+    answer: Answer,
     /// The time at which the present turn first asked for it.
     turn_time: Option<Timestamp>,
     stopping: bool,
@@ -122,6 +125,7 @@ impl<H: Handler> Driver<H> {
             schedule: Schedule::new(Box::new(clock) as Box<dyn Clock>)?,
             queued: Vec::new(),
             buffer: ReadBuffer::new(READ_SIZE),
+            answer: Answer::default(),
             turn_time: None,
             stopping: false,
         })
@@ -229,6 +233,9 @@ impl<H: Handler> Driver<H> {
         connection: Token,
         bytes: impl AsRef<[u8]> + Into<Vec<u8>>,
     ) -> Result<(), NotWritable> {
+        if self.answer.take(connection, bytes.as_ref()) {
+            return Ok(());
+        }
         self.change(connection, |link| link.write(bytes))
             .unwrap_or(Err(NotWritable))
     }
@@ -270,7 +277,9 @@ impl<H: Handler> Driver<H> {
     /// How many bytes were written and not sent; 0 if the connection is gone.
     #[must_use]
     pub fn buffered(&self, connection: Token) -> usize {
-        self.link(connection).map_or(0, Link::buffered)
+        let answered = self.answer.len_to(connection);
+        self.link(connection)
+            .map_or(0, |link| link.buffered() + answered)
     }
 
     /// Sets when [`Handler::flow`] is told to pause and to go on. False if the connection is gone.
@@ -387,7 +396,11 @@ impl<H: Handler> Driver<H> {
 
     /// Changes a connection, which then is served before the turn goes on.
     fn change<T>(&mut self, token: Token, change: impl FnOnce(&mut Link) -> T) -> Option<T> {
+        let answered = self.answer.close(token);
         let link = self.link_mut(token)?;
+        if let Some(bytes) = answered {
+            link.keep_answer(bytes);
+        }
         let result = change(link);
         if !std::mem::replace(&mut link.is_queued, true) {
             self.queued.push(token);

@@ -6,10 +6,11 @@ use std::time::Duration;
 use zloop_core::{Interest, Readiness, Ready, Timestamp, Token};
 
 use super::link::{Happening, Link};
-use super::{Driver, Error, Handler, Source, since_epoch};
+use super::{Driver, Error, Handler, READ_SIZE, Source, since_epoch};
 use crate::accept::{Accepted, accept};
 use crate::address::PeerAddress;
 use crate::fault::Fault;
+use crate::read_buffer::ReadBuffer;
 use crate::tcp;
 
 /// The most connections that are accepted before others are served.
@@ -106,10 +107,16 @@ impl<H: Handler> Driver<H> {
     fn serve(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
         let mut readable = readiness.is_readable();
         // A handler borrows the driver while it looks at what was read.
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = self.take_buffer();
         let now = match self.link(token) {
+            None => Duration::ZERO,
             Some(link) if link.has_tls() => since_epoch(self.turn_time()),
-            _ => Duration::ZERO,
+            Some(link) => {
+                if link.takes_answer() {
+                    self.answer.open(token);
+                }
+                Duration::ZERO
+            }
         };
         while let Some(link) = self.link_mut(token) {
             match link.next(&mut buffer, &mut readable, now) {
@@ -122,15 +129,22 @@ impl<H: Handler> Driver<H> {
         self.buffer = buffer;
         // What the handler just wrote needs no second look.
         let is_next = self.queued.pop_if(|next| *next == token).is_some();
+        let answer = self.answer.close(token);
         let Some(link) = self.link_mut(token) else {
             return;
         };
         link.is_queued &= !is_next;
-        link.send(readiness.is_writable());
+        match &answer {
+            Some(bytes) if !bytes.is_empty() => link.send_answer(bytes),
+            _ => link.send(readiness.is_writable()),
+        }
         let flow = link.flow();
         let has_news = link.has_news();
         let is_over = link.is_over();
         let interest = link.interest();
+        if let Some(bytes) = answer {
+            self.answer.reuse(bytes);
+        }
         if is_over {
             self.finish(handler, token, None);
             return;
@@ -147,6 +161,16 @@ impl<H: Handler> Driver<H> {
         if has_news {
             self.change(token, |_| ());
         }
+    }
+
+    /// The place to read into, or another one if a handler runs the driver while it looks at that.
+    #[inline]
+    fn take_buffer(&mut self) -> ReadBuffer {
+        let buffer = std::mem::take(&mut self.buffer);
+        if buffer.is_empty() {
+            return ReadBuffer::new(READ_SIZE);
+        }
+        buffer
     }
 
     /// Ends a connection's registration, and with it the connection.

@@ -1,0 +1,62 @@
+//! What a handler writes to the very connection that it is told of.
+
+use zloop_core::Token;
+
+/// More bytes than these are not gathered here.
+const MOST: usize = 8 * 1024;
+
+/// Small writes to the connection that is served, gathered in one place that all connections share, so
+/// that an answer costs no allocation.
+///
+/// Invariant: it is open only to a connection without TLS that is open and has nothing else to send.
+/// Whatever else changes that connection closes it first, so that bytes keep the order of the writes.
+#[derive(Default)]
+pub(super) struct Answer {
+    to: Option<Token>,
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// Opens it to a connection, unless it is open: a handler may run the driver in the midst of one.
+    #[inline]
+    pub(super) fn open(&mut self, connection: Token) {
+        self.to.get_or_insert(connection);
+    }
+
+    /// Adds bytes, if it is open to that connection and they fit; says whether.
+    #[inline]
+    pub(super) fn take(&mut self, connection: Token, bytes: &[u8]) -> bool {
+        let takes = self.to == Some(connection) && self.bytes.len() + bytes.len() < MOST;
+        if takes {
+            self.bytes.extend_from_slice(bytes);
+        }
+        takes
+    }
+
+    /// How many bytes it holds for a connection.
+    #[inline]
+    pub(super) fn len_to(&self, connection: Token) -> usize {
+        if self.to == Some(connection) {
+            self.bytes.len()
+        } else {
+            0
+        }
+    }
+
+    /// Closes it, if it is open to that connection, and gives out what it held.
+    #[inline]
+    pub(super) fn close(&mut self, connection: Token) -> Option<Vec<u8>> {
+        self.to.take_if(|to| *to == connection)?;
+        Some(std::mem::take(&mut self.bytes))
+    }
+
+    /// Gives it back the place for bytes that closing it took out.
+    #[inline]
+    pub(super) fn reuse(&mut self, mut bytes: Vec<u8>) {
+        // It may have been opened again, and filled.
+        if self.bytes.capacity() == 0 {
+            bytes.clear();
+            self.bytes = bytes;
+        }
+    }
+}
