@@ -16,6 +16,15 @@ fn in_order() -> Vec<u64> {
     (0..COUNT).collect()
 }
 
+/// Deadlines as three delays by turns make them.
+fn of_three_delays() -> Vec<u64> {
+    let delays = [30_000, 100, 5_000];
+    (0..COUNT)
+        .zip(delays.iter().cycle())
+        .map(|(now, delay)| now + delay)
+        .collect()
+}
+
 /// Deadlines in no order, the same each time.
 fn shuffled() -> Vec<u64> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -104,8 +113,18 @@ fn cancel(criterion: &mut Criterion, name: &str, deadlines: &[u64]) {
 
 fn timers(criterion: &mut Criterion) {
     fire(criterion, "timers in order, fired", &in_order());
+    fire(
+        criterion,
+        "timers of three delays, fired",
+        &of_three_delays(),
+    );
     fire(criterion, "timers in any order, fired", &shuffled());
     cancel(criterion, "timers in order, cancelled", &in_order());
+    cancel(
+        criterion,
+        "timers of three delays, cancelled",
+        &of_three_delays(),
+    );
     cancel(criterion, "timers in any order, cancelled", &shuffled());
 }
 

@@ -91,6 +91,7 @@ mod selector;
 mod sync;
 mod sys;
 mod timer_lane;
+mod timer_lanes;
 mod timers;
 mod token;
 mod turn;

@@ -9,7 +9,7 @@ use crate::timers::{NO_SLOT, Node};
 const SPARSE_FROM: usize = 64;
 
 /// Positions count on as timers fire, within these bits.
-const POSITION_BITS: u32 = (1 << 31) - 1;
+const POSITION_BITS: u32 = (1 << 29) - 1;
 
 /// A queue of nodes, each due no earlier than the one before it.
 ///
@@ -38,9 +38,10 @@ impl Lane {
     /// Whether a timer of this deadline may go behind the last one.
     #[inline]
     pub(crate) fn accepts(&self, deadline: Timestamp) -> bool {
-        self.places
-            .back()
-            .is_none_or(|last| last.deadline <= deadline)
+        match self.places.back() {
+            None => true,
+            Some(last) => last.deadline <= deadline && self.places.len() <= POSITION_BITS as usize,
+        }
     }
 
     /// Where the next timer will stand.
@@ -59,12 +60,11 @@ impl Lane {
         self.places.front()
     }
 
+    /// Takes out the first timer.
     #[inline]
-    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<Node> {
-        let node = *self.places.front().filter(|node| node.deadline <= now)?;
+    pub(crate) fn pop(&mut self) {
         self.pop_front();
         self.trim_front();
-        Some(node)
     }
 
     /// Empties a place.
@@ -125,4 +125,34 @@ impl Lane {
 #[inline]
 fn is_empty(node: &Node) -> bool {
     node.slot == NO_SLOT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_begin_anew_behind_the_last() {
+        let mut lane = Lane::new();
+        lane.first_position = POSITION_BITS - 1;
+        let positions: Vec<u32> = (0..5)
+            .map(|number| {
+                let position = lane.next_position();
+                lane.push(Node {
+                    deadline: Timestamp::from_nanos(number),
+                    sequence: number,
+                    slot: number as u32,
+                });
+                position
+            })
+            .collect();
+        assert_eq!(positions, [POSITION_BITS - 1, POSITION_BITS, 0, 1, 2]);
+        lane.remove(positions[2]);
+        let left: Vec<u32> = lane.iter().map(|node| node.slot).collect();
+        assert_eq!(left, [0, 1, 3, 4]);
+        lane.pop();
+        lane.pop();
+        assert_eq!(lane.first().map(|node| node.slot), Some(3));
+        assert_eq!(lane.next_position(), 3);
+    }
 }

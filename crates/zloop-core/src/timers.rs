@@ -1,12 +1,12 @@
 //! Deadlines in order.
 
 use crate::clock::Timestamp;
-use crate::timer_lane::Lane;
+use crate::timer_lanes::{Lanes, Place};
 
 const ARITY: usize = 4;
 pub(crate) const NO_SLOT: u32 = u32::MAX;
-/// Set in the position of a slot whose node is in the lane.
-const IN_LANE: u32 = 1 << 31;
+/// Set in the position of a slot whose node is in a lane.
+const IN_LANE: u32 = Place::UNUSED_BIT;
 
 /// Names one timer of a [`TimerHeap`]; once the timer fired or was removed, it names nothing.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -52,8 +52,8 @@ impl Node {
 
 struct Slot<T> {
     generation: u32,
-    /// Where the slot's node is, in the heap or, with [`IN_LANE`], in the lane; for a free slot,
-    /// the next free one.
+    /// Where the slot's node is, in the heap or, with [`IN_LANE`], in a lane; for a free slot, the
+    /// next free one.
     position: u32,
     value: Option<T>,
 }
@@ -61,7 +61,8 @@ struct Slot<T> {
 /// A priority queue of values by deadline, and by insertion where deadlines are equal.
 ///
 /// Timers whose deadlines come in order, as those of equal delays do, stand in a queue where adding
-/// and firing take constant time. The others are in an indexed heap, four children to a node.
+/// and firing take constant time; there are four of these, for as many different delays. The others
+/// are in an indexed heap, four children to a node.
 /// Removing a timer takes its value out at once, wherever it is.
 ///
 /// ```
@@ -80,7 +81,7 @@ struct Slot<T> {
 /// assert_eq!(timers.pop_due(at(20)), None);
 /// ```
 pub struct TimerHeap<T> {
-    lane: Lane,
+    lanes: Lanes,
     nodes: Vec<Node>,
     slots: Vec<Slot<T>>,
     first_free: u32,
@@ -98,7 +99,7 @@ impl<T> TimerHeap<T> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            lane: Lane::new(),
+            lanes: Lanes::new(),
             nodes: Vec::new(),
             slots: Vec::new(),
             first_free: NO_SLOT,
@@ -115,23 +116,19 @@ impl<T> TimerHeap<T> {
     pub fn insert(&mut self, deadline: Timestamp, value: T) -> TimerKey {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        if self.lane.accepts(deadline) {
-            let position = IN_LANE | self.lane.next_position();
-            let (slot, generation) = self.take_slot(position, value);
-            self.lane.push(Node {
-                deadline,
-                sequence,
-                slot,
-            });
+        let node = |slot| Node {
+            deadline,
+            sequence,
+            slot,
+        };
+        if let Some(place) = self.lanes.place_for(deadline) {
+            let (slot, generation) = self.take_slot(IN_LANE | place.bits(), value);
+            self.lanes.push(place, node(slot));
             return TimerKey::new(slot, generation);
         }
         let position = self.nodes.len();
         let (slot, generation) = self.take_slot(position as u32, value);
-        self.nodes.push(Node {
-            deadline,
-            sequence,
-            slot,
-        });
+        self.nodes.push(node(slot));
         self.sift_up(position);
         TimerKey::new(slot, generation)
     }
@@ -147,12 +144,11 @@ impl<T> TimerHeap<T> {
         if position & IN_LANE == 0 {
             return self.remove_at(position as usize);
         }
-        self.lane.remove(position & !IN_LANE);
-        if self.lane.is_sparse() {
-            let slots = &mut self.slots;
-            self.lane
-                .compact(|slot, position| slots[slot as usize].position = IN_LANE | position);
-        }
+        let slots = &mut self.slots;
+        self.lanes
+            .remove(Place::from_bits(position), |slot, place| {
+                slots[slot as usize].position = IN_LANE | place.bits();
+            });
         self.free_slot(key.slot() as u32)
     }
 
@@ -172,9 +168,9 @@ impl<T> TimerHeap<T> {
     #[inline]
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        match (self.lane.first(), self.nodes.first()) {
-            (Some(lane), Some(heap)) => Some(lane.deadline.min(heap.deadline)),
-            (Some(only), None) | (None, Some(only)) => Some(only.deadline),
+        match (self.lanes.first(), self.nodes.first()) {
+            (Some((_, lane)), Some(heap)) => Some(lane.deadline.min(heap.deadline)),
+            (Some((_, only)), None) | (None, Some(only)) => Some(only.deadline),
             (None, None) => None,
         }
     }
@@ -182,17 +178,20 @@ impl<T> TimerHeap<T> {
     /// Takes out the first timer whose deadline is `now` or before it.
     #[inline]
     pub fn pop_due(&mut self, now: Timestamp) -> Option<T> {
-        let from_lane = match (self.lane.first(), self.nodes.first()) {
-            (Some(lane), Some(heap)) => lane.is_before(heap),
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (None, None) => return None,
+        let first = self.nodes.first();
+        let in_lane = self
+            .lanes
+            .first()
+            .filter(|(_, node)| first.is_none_or(|first| node.is_before(first)));
+        let Some((lane, node)) = in_lane else {
+            let is_due = first?.deadline <= now;
+            return if is_due { self.remove_at(0) } else { None };
         };
-        if !from_lane {
-            let due = self.nodes.first()?.deadline <= now;
-            return if due { self.remove_at(0) } else { None };
+        if node.deadline > now {
+            return None;
         }
-        let slot = self.lane.pop_due(now)?.slot;
+        let slot = node.slot;
+        self.lanes.pop(lane);
         self.free_slot(slot)
     }
 
@@ -200,7 +199,7 @@ impl<T> TimerHeap<T> {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.nodes.len() + self.lane.len()
+        self.nodes.len() + self.lanes.len()
     }
 
     /// Whether there are none.
@@ -214,7 +213,7 @@ impl<T> TimerHeap<T> {
     pub fn iter(&self) -> impl Iterator<Item = (Timestamp, &T)> {
         self.nodes
             .iter()
-            .chain(self.lane.iter())
+            .chain(self.lanes.iter())
             .filter_map(|node| {
                 let value = self.slots.get(node.slot as usize)?.value.as_ref()?;
                 Some((node.deadline, value))
@@ -224,8 +223,8 @@ impl<T> TimerHeap<T> {
     /// Takes out all timers, in no particular order. Their keys name nothing afterwards.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
         let mut nodes = std::mem::take(&mut self.nodes);
-        nodes.extend(self.lane.iter());
-        self.lane = Lane::new();
+        nodes.extend(self.lanes.iter());
+        self.lanes = Lanes::new();
         let values: Vec<T> = nodes
             .iter()
             .filter_map(|node| self.free_slot(node.slot))
@@ -407,6 +406,22 @@ mod tests {
         let key = timers.insert(at(3), 30);
         assert_eq!(timers.slots.len(), 10, "a freed slot is used again");
         assert_eq!(timers.remove(key), Some(30));
+    }
+
+    #[test]
+    fn timers_of_four_delays_need_no_heap() {
+        let mut timers = TimerHeap::new();
+        let delays = [7, 5_000, 60_000, 300];
+        for (now, delay) in (0..1_000).zip(delays.into_iter().cycle()) {
+            timers.insert(at(now + delay), now);
+        }
+        assert!(timers.nodes.is_empty());
+        let mut fired = Vec::new();
+        while let Some(value) = timers.pop_due(Timestamp::MAX) {
+            fired.push(value + delays[value as usize % 4]);
+        }
+        assert_eq!(fired.len(), 1_000);
+        assert!(fired.is_sorted());
     }
 
     #[derive(Clone, Debug)]

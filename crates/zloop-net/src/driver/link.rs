@@ -89,6 +89,7 @@ impl Link {
     }
 
     /// Whether it has to be told the time.
+    #[inline]
     pub(super) fn has_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
@@ -166,7 +167,8 @@ impl Link {
     /// Whether what its handler writes can be [sent](Self::send_answer) from anywhere.
     #[inline]
     pub(super) fn takes_answer(&self) -> bool {
-        self.phase != Phase::Connecting
+        !self.has_tls()
+            && self.phase != Phase::Connecting
             && self.failure.is_none()
             && self.stream.buffered() == 0
             && !self.stream.is_closing()

@@ -98,7 +98,8 @@ pub struct Driver<H> {
     schedule: Schedule<Source<H>, Task<H>, RemoteTask<H>, Box<dyn Clock>>,
     /// Connections that have something to do before the turn goes on.
     queued: Vec<Token>,
-    buffer: ReadBuffer,
+    /// Where connections are read into; `None` while a handler looks at it, and until the first read.
+    buffer: Option<Box<ReadBuffer>>,
     answer: Answer,
     /// The time at which the present turn first asked for it.
     turn_time: Option<Timestamp>,
@@ -124,7 +125,7 @@ impl<H: Handler> Driver<H> {
         Ok(Self {
             schedule: Schedule::new(Box::new(clock) as Box<dyn Clock>)?,
             queued: Vec::new(),
-            buffer: ReadBuffer::new(READ_SIZE),
+            buffer: None,
             answer: Answer::default(),
             turn_time: None,
             stopping: false,

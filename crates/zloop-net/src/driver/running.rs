@@ -105,28 +105,14 @@ impl<H: Handler> Driver<H> {
 
     /// Lets a connection do what it can, tells its handler, and waits for what it waits for next.
     fn serve(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
-        let mut readable = readiness.is_readable();
-        // A handler borrows the driver while it looks at what was read.
-        let mut buffer = self.take_buffer();
-        let now = match self.link(token) {
-            None => Duration::ZERO,
-            Some(link) if link.has_tls() => since_epoch(self.turn_time()),
-            Some(link) => {
-                if link.takes_answer() {
-                    self.answer.open(token);
-                }
-                Duration::ZERO
-            }
+        let Some(link) = self.link(token) else {
+            return;
         };
-        while let Some(link) = self.link_mut(token) {
-            match link.next(&mut buffer, &mut readable, now) {
-                Some(Happening::Connected) => handler.connected(self, token),
-                Some(Happening::Received(count)) => handler.received(self, token, &buffer[..count]),
-                Some(Happening::Ended) => handler.ended(self, token),
-                None => break,
-            }
+        let has_tls = link.has_tls();
+        if link.takes_answer() {
+            self.answer.open(token);
         }
-        self.buffer = buffer;
+        self.tell(handler, token, readiness.is_readable(), has_tls);
         // What the handler just wrote needs no second look.
         let is_next = self.queued.pop_if(|next| *next == token).is_some();
         let answer = self.answer.close(token);
@@ -154,7 +140,9 @@ impl<H: Handler> Driver<H> {
             return;
         }
         #[cfg(feature = "tls")]
-        self.set_timer(token);
+        if has_tls {
+            self.set_timer(token);
+        }
         if let Some(event) = flow {
             handler.flow(self, token, event);
         }
@@ -163,14 +151,34 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// The place to read into, or another one if a handler runs the driver while it looks at that.
-    #[inline]
-    fn take_buffer(&mut self) -> ReadBuffer {
-        let buffer = std::mem::take(&mut self.buffer);
-        if buffer.is_empty() {
-            return ReadBuffer::new(READ_SIZE);
+    /// Tells the handler what happened to a connection, and what came.
+    fn tell(&mut self, handler: &mut H, token: Token, mut readable: bool, has_tls: bool) {
+        let now = if has_tls {
+            since_epoch(self.turn_time())
+        } else {
+            Duration::ZERO
+        };
+        // A handler borrows the driver while it looks at what was read, and may run it meanwhile.
+        let mut buffer = self
+            .buffer
+            .take()
+            .unwrap_or_else(|| Box::new(ReadBuffer::new(READ_SIZE)));
+        let bytes: &mut [u8] = &mut buffer;
+        while let Some(link) = self.link_mut(token) {
+            match link.next(bytes, &mut readable, now) {
+                Some(Happening::Connected) => handler.connected(self, token),
+                Some(Happening::Received(count)) => {
+                    handler.received(self, token, &bytes[..count]);
+                    // Without TLS, more comes by another read, in another turn.
+                    if !has_tls {
+                        break;
+                    }
+                }
+                Some(Happening::Ended) => handler.ended(self, token),
+                None => break,
+            }
         }
-        buffer
+        self.buffer = Some(buffer);
     }
 
     /// Ends a connection's registration, and with it the connection.
