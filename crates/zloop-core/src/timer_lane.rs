@@ -8,8 +8,10 @@ use crate::timers::{NO_SLOT, Node};
 /// A lane is compacted when fewer than half of its places hold a timer, and it has this many.
 const SPARSE_FROM: usize = 64;
 
+/// How many bits a position has.
+pub(crate) const POSITION_WIDTH: u32 = 29;
 /// Positions count on as timers fire, within these bits.
-const POSITION_BITS: u32 = (1 << 29) - 1;
+pub(crate) const POSITION_BITS: u32 = (1 << POSITION_WIDTH) - 1;
 
 /// A queue of nodes, each due no earlier than the one before it.
 ///

@@ -1,14 +1,11 @@
 //! Lanes side by side, so that timers of a few different delays each have one.
 
 use crate::clock::Timestamp;
-use crate::timer_lane::Lane;
+use crate::timer_lane::{Lane, POSITION_BITS, POSITION_WIDTH};
 use crate::timers::Node;
 
 /// How many delays can be interleaved before timers go to the heap.
 const LANES: usize = 4;
-const LANE_SHIFT: u32 = 29;
-/// The bits of a place in its lane.
-const PLACE_BITS: u32 = (1 << LANE_SHIFT) - 1;
 
 /// Where a timer stands: the number of the lane, and the position in it.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -27,15 +24,15 @@ impl Place {
     }
 
     const fn new(lane: usize, position: u32) -> Self {
-        Self((lane as u32) << LANE_SHIFT | position & PLACE_BITS)
+        Self((lane as u32) << POSITION_WIDTH | position)
     }
 
     const fn lane(self) -> usize {
-        (self.0 >> LANE_SHIFT) as usize
+        (self.0 >> POSITION_WIDTH) as usize
     }
 
     const fn position(self) -> u32 {
-        self.0 & PLACE_BITS
+        self.0 & POSITION_BITS
     }
 }
 

@@ -32,11 +32,17 @@ impl Handler for Notes {
 fn connected() -> (Driver<Notes>, Notes, Token, UnixStream) {
     let mut driver = Driver::new().expect("a driver");
     let mut notes = Notes::default();
+    let (token, far) = adopted(&mut driver);
+    driver.run_pending(&mut notes).expect("a run");
+    (driver, notes, token, far)
+}
+
+/// A connection of the driver's that is not announced yet, and its other end.
+fn adopted<H: Handler>(driver: &mut Driver<H>) -> (Token, UnixStream) {
     let (near, far) = UnixStream::pair().expect("a pair");
     near.set_nonblocking(true).expect("a non-blocking socket");
     let token = driver.adopt(OwnedFd::from(near)).expect("a token");
-    driver.run_pending(&mut notes).expect("a run");
-    (driver, notes, token, far)
+    (token, far)
 }
 
 /// Each byte tells where it belongs, so that a lost or doubled one shows.
@@ -173,14 +179,8 @@ impl Handler for Nested {
 #[test]
 fn a_handler_that_runs_the_driver_mixes_no_answers() {
     let mut driver = Driver::new().expect("a driver");
-    let mut adopt = || {
-        let (near, far) = UnixStream::pair().expect("a pair");
-        near.set_nonblocking(true).expect("a non-blocking socket");
-        let token = driver.adopt(OwnedFd::from(near)).expect("a token");
-        (token, far)
-    };
-    let (_, mut first) = adopt();
-    let (second_token, mut second) = adopt();
+    let (_, mut first) = adopted(&mut driver);
+    let (second_token, mut second) = adopted(&mut driver);
     let mut nested = Nested {
         other: None,
         received: 0,
@@ -221,9 +221,7 @@ impl Handler for Pieces {
 #[test]
 fn an_answer_in_pieces_keeps_their_order() {
     let mut driver = Driver::new().expect("a driver");
-    let (near, mut far) = UnixStream::pair().expect("a pair");
-    near.set_nonblocking(true).expect("a non-blocking socket");
-    driver.adopt(OwnedFd::from(near)).expect("a token");
+    let (_, mut far) = adopted(&mut driver);
     far.write_all(b"?").expect("a write");
     driver.run_pending(&mut Pieces).expect("a run");
     let mut answer = Vec::new();

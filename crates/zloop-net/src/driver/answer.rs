@@ -2,8 +2,7 @@
 
 use zloop_core::Token;
 
-/// More bytes than these are not gathered here.
-const MOST: usize = 8 * 1024;
+use super::link::SENT_AT_ONCE;
 
 /// Small writes to the connection that is served, gathered in one place that all connections share, so
 /// that an answer costs no allocation.
@@ -26,7 +25,7 @@ impl Answer {
     /// Adds bytes, if it is open to that connection and they fit; says whether.
     #[inline]
     pub(super) fn take(&mut self, connection: Token, bytes: &[u8]) -> bool {
-        let takes = self.to == Some(connection) && self.bytes.len() + bytes.len() < MOST;
+        let takes = self.to == Some(connection) && self.bytes.len() + bytes.len() < SENT_AT_ONCE;
         if takes {
             self.bytes.extend_from_slice(bytes);
         }

@@ -17,7 +17,7 @@ use crate::stream::{NotWritable, ReadOutcome, Stream};
 use crate::{sys, tcp};
 
 /// From what size on copying a write costs more than a system call of its own.
-const SENT_AT_ONCE: usize = 8 * 1024;
+pub(super) const SENT_AT_ONCE: usize = 8 * 1024;
 
 /// What happened to a connection that its handler has to hear of.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
