@@ -69,9 +69,9 @@ impl Lane {
         self.trim_front();
     }
 
-    /// Empties a place.
+    /// Empties a place; says whether it was the first.
     #[inline]
-    pub(crate) fn remove(&mut self, position: u32) {
+    pub(crate) fn remove(&mut self, position: u32) -> bool {
         let index = (position.wrapping_sub(self.first_position) & POSITION_BITS) as usize;
         if index + 1 == self.places.len() {
             self.places.pop_back();
@@ -84,6 +84,7 @@ impl Lane {
             self.empty += 1;
             self.trim_front();
         }
+        index == 0
     }
 
     #[inline]

@@ -38,14 +38,18 @@ impl Place {
 
 /// A timer goes into the first lane whose last one is due no later. That gathers equal delays, the
 /// longest of them in the first lane, whatever the order in which they come.
+///
+/// Invariant: the lane `earliest` begins with the first timer of all, or all lanes are empty.
 pub(crate) struct Lanes {
     lanes: [Lane; LANES],
+    earliest: usize,
 }
 
 impl Lanes {
     pub(crate) const fn new() -> Self {
         Self {
             lanes: [const { Lane::new() }; LANES],
+            earliest: 0,
         }
     }
 
@@ -63,27 +67,24 @@ impl Lanes {
     /// Puts a timer where [`place_for`](Self::place_for) said.
     #[inline]
     pub(crate) fn push(&mut self, place: Place, node: Node) {
-        self.lanes[place.lane()].push(node);
-    }
-
-    /// The first timer of all, and the number of its lane.
-    #[inline]
-    pub(crate) fn first(&self) -> Option<(usize, &Node)> {
-        let mut first: Option<(usize, &Node)> = None;
-        for (index, lane) in self.lanes.iter().enumerate() {
-            if let Some(node) = lane.first()
-                && first.is_none_or(|(_, other)| node.is_before(other))
-            {
-                first = Some((index, node));
-            }
+        let lane = place.lane();
+        if self.first().is_none_or(|first| node.is_before(first)) {
+            self.earliest = lane;
         }
-        first
+        self.lanes[lane].push(node);
     }
 
-    /// Takes out the first timer of a lane.
+    /// The first timer of all.
     #[inline]
-    pub(crate) fn pop(&mut self, lane: usize) {
-        self.lanes[lane].pop();
+    pub(crate) fn first(&self) -> Option<&Node> {
+        self.lanes[self.earliest].first()
+    }
+
+    /// Takes out the first timer of all.
+    #[inline]
+    pub(crate) fn pop(&mut self) {
+        self.lanes[self.earliest].pop();
+        self.find_earliest();
     }
 
     /// Empties a place; `moved` is told each timer's slot and new place, if others move up.
@@ -91,14 +92,28 @@ impl Lanes {
     pub(crate) fn remove(&mut self, place: Place, mut moved: impl FnMut(u32, Place)) {
         let index = place.lane();
         let lane = &mut self.lanes[index];
-        lane.remove(place.position());
+        let is_first = lane.remove(place.position());
         if lane.is_sparse() {
             lane.compact(|slot, position| moved(slot, Place::new(index, position)));
+        }
+        if is_first {
+            self.find_earliest();
         }
     }
 
     /// The timers, lane by lane.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Node> {
         self.lanes.iter().flat_map(Lane::iter)
+    }
+
+    #[inline]
+    fn find_earliest(&mut self) {
+        for index in 0..LANES {
+            if let Some(node) = self.lanes[index].first()
+                && self.first().is_none_or(|first| node.is_before(first))
+            {
+                self.earliest = index;
+            }
+        }
     }
 }

@@ -169,8 +169,8 @@ impl<T> TimerHeap<T> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         match (self.lanes.first(), self.nodes.first()) {
-            (Some((_, lane)), Some(heap)) => Some(lane.deadline.min(heap.deadline)),
-            (Some((_, only)), None) | (None, Some(only)) => Some(only.deadline),
+            (Some(lane), Some(heap)) => Some(lane.deadline.min(heap.deadline)),
+            (Some(only), None) | (None, Some(only)) => Some(only.deadline),
             (None, None) => None,
         }
     }
@@ -182,8 +182,8 @@ impl<T> TimerHeap<T> {
         let in_lane = self
             .lanes
             .first()
-            .filter(|(_, node)| first.is_none_or(|first| node.is_before(first)));
-        let Some((lane, node)) = in_lane else {
+            .filter(|node| first.is_none_or(|first| node.is_before(first)));
+        let Some(node) = in_lane else {
             let is_due = first?.deadline <= now;
             return if is_due { self.remove_at(0) } else { None };
         };
@@ -191,7 +191,7 @@ impl<T> TimerHeap<T> {
             return None;
         }
         let slot = node.slot;
-        self.lanes.pop(lane);
+        self.lanes.pop();
         self.free_slot(slot)
     }
 
@@ -206,7 +206,7 @@ impl<T> TimerHeap<T> {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.next_deadline().is_none()
     }
 
     /// All timers with their deadlines, in no particular order.
