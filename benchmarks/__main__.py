@@ -1,14 +1,15 @@
 """Compares zloop with other event loops, side by side in one run.
 
-    python benchmarks                          every row, nine rounds
+    python benchmarks                          every row, nine rounds or more
     python benchmarks --rows echo --rounds 3   the rows that have a word in their name
     python benchmarks --quick                  one short round, to see that it works
 
 Each loop has a process of its own in each round of a row. All of a row's start before the first one's turn,
 so that a machine that gets slower for a while does so for all of them; and since a process has a speed of its
 own for its life, many rounds of one turn tell more than few of many. A round's value is the median of its
-turns. The table shows the medians of the rounds, and from which value to which they went. The loop runs on
-one core and what loads it on another.
+turns. A row whose medians may still be off by chance is run for more rounds, up to --most-rounds, whoever is
+ahead in it. The table shows the medians of the rounds, and from which value to which they went. The loop runs
+on one core and what loads it on another.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ LOOPS = {
     "zuvloop": "zuvloop:new_event_loop",
 }
 
+# A row is settled when neither median that it compares is off by more than this part of it.
+SETTLED = 0.03
+
 
 def main() -> int:
     options = _options()
@@ -44,22 +48,22 @@ def main() -> int:
     if not rows:
         sys.exit(f"no row matches {', '.join(options.rows)}")
     if options.quick:
-        options.rounds, options.turns, options.seconds = 1, 1, 0.1
+        options.rounds, options.most_rounds, options.turns, options.seconds = 1, 1, 1, 0.1
     loops = tuple(options.loops)
-    results = Results(loops, circumstances(loops, options.rounds, options.turns, options.seconds))
+    rounds = (options.rounds, max(options.rounds, options.most_rounds))
+    results = Results(loops, circumstances(loops, rounds, options.turns, options.seconds))
     if results.about["machine"]["load"] > 0.5:
         print(f"the machine is busy: its load average is {results.about['machine']['load']}")
     started = time.monotonic()
     failures = _run(rows, results, options)
-    print(
-        f"\n{plain_table(results)}\n\n{options.rounds} rounds in {_clock(time.monotonic() - started)}"
-    )
+    print(f"\n{plain_table(results)}\n\nin {_clock(time.monotonic() - started)}")
     if missed := below_goal(results):
         print(f"below their goal: {'; '.join(missed)}")
     for (row, loop), reason in failures.items():
         print(f"failed: {row} on {loop}: {reason}")
-    _write(results, options)
-    return 1 if any(loop == OURS for _, loop in failures) else 0
+    is_complete = all(loop != OURS for _, loop in failures)
+    _write(results, options, keep=is_complete and not (options.quick or options.rows))
+    return 0 if is_complete else 1
 
 
 def _run(
@@ -67,45 +71,70 @@ def _run(
 ) -> dict[tuple[str, str], str]:
     """Fills the results; answers why which loop could not run which row."""
     failures: dict[tuple[str, str], str] = {}
-    started = time.monotonic()
-    for number in range(options.rounds):
-        for position, row in enumerate(rows):
-            _show_progress(number, options.rounds, position, rows, time.monotonic() - started)
-            result = results.rows.setdefault(
-                row.name, RowResult(row.unit, row.goal, row.less_is_better)
-            )
-            factories = {
-                loop: LOOPS[loop] for loop in results.loops if (row.name, loop) not in failures
-            }
-            outcome = run_round(row, factories, options.turns, options.seconds / options.turns)
-            for loop, value in outcome.values.items():
-                result.values.setdefault(loop, []).append(value)
-            for loop, reason in outcome.failures.items():
-                failures[row.name, loop] = reason
-                print(f"    {loop} failed: {reason}", flush=True)
+    for row in rows:
+        results.rows[row.name] = RowResult(row.unit, row.goal, row.less_is_better)
+    progress = Progress(options.rounds * len(rows))
+    for number in range(1, options.rounds + 1):
+        for row in rows:
+            progress.show(f"round {number} of {options.rounds}", row)
+            _run_round(row, results, options, failures)
+    for number in range(options.rounds + 1, options.most_rounds + 1):
+        unsettled = [row for row in rows if results.rows[row.name].uncertainty() > SETTLED]
+        progress.add(len(unsettled))
+        for row in unsettled:
+            progress.show(f"round {number} of at most {options.most_rounds}", row)
+            _run_round(row, results, options, failures)
     return failures
 
 
-def _show_progress(
-    number: int, rounds: int, position: int, rows: list[Row], elapsed: float
+def _run_round(
+    row: Row,
+    results: Results,
+    options: argparse.Namespace,
+    failures: dict[tuple[str, str], str],
 ) -> None:
-    done, total = number * len(rows) + position, rounds * len(rows)
-    left = f", {_clock(elapsed / done * (total - done))} left" if done else ""
-    where = f"round {number + 1} of {rounds}, row {position + 1} of {len(rows)}"
-    print(f"[{where}{left}] {rows[position].name}", flush=True)
+    """Adds one round of a row, without the loops that failed in it before."""
+    factories = {loop: LOOPS[loop] for loop in results.loops if (row.name, loop) not in failures}
+    outcome = run_round(row, factories, options.turns, options.seconds / options.turns)
+    for loop, value in outcome.values.items():
+        results.rows[row.name].values.setdefault(loop, []).append(value)
+    for loop, reason in outcome.failures.items():
+        failures[row.name, loop] = reason
+        print(f"    {loop} failed: {reason}", flush=True)
+
+
+class Progress:
+    """Says which row runs, and how long those take that are known to come."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._started = time.monotonic()
+
+    def add(self, rows: int) -> None:
+        """Counts more rows in."""
+        self._total += rows
+
+    def show(self, number: str, row: Row) -> None:
+        """A line about the row that runs next."""
+        left = ""
+        if self._done:
+            elapsed = time.monotonic() - self._started
+            left = f", {_clock(elapsed / self._done * (self._total - self._done))} left"
+        print(f"[{number}, {self._done + 1} of {self._total}{left}] {row.name}", flush=True)
+        self._done += 1
 
 
 def _clock(seconds: float) -> str:
     return f"{round(seconds) // 60}:{round(seconds) % 60:02} min"
 
 
-def _write(results: Results, options: argparse.Namespace) -> None:
-    """Writes the file and the chart: of a partial run below .cache, of a whole one to their places."""
+def _write(results: Results, options: argparse.Namespace, *, keep: bool) -> None:
+    """Writes the file and the chart: those to keep to their places, others below .cache."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     scratch = ROOT / ".cache" / "bench"
-    partial = options.quick or options.rows
-    json_path = options.json or (scratch if partial else HERE / "results") / f"{version}.json"
-    images = scratch if partial else ROOT / "docs" / "images"
+    json_path = options.json or (HERE / "results" if keep else scratch) / f"{version}.json"
+    images = ROOT / "docs" / "images" if keep else scratch
     chart_path = options.chart or images / f"benchmarks-{version}.png"
     results.write(json_path)
     print(f"written: {json_path}")
@@ -124,6 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--loops", nargs="+", default=installed, choices=LOOPS, metavar="LOOP")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--most-rounds", type=int, default=27, help="of a row that varies")
     parser.add_argument("--turns", type=int, default=1, help="of each loop in a round")
     parser.add_argument("--seconds", type=float, default=0.3, help="of each loop in a round")
     parser.add_argument("--quick", action="store_true", help="one turn of 0.1 seconds")

@@ -81,10 +81,12 @@ def _circumstances(results: Results) -> str:
     about: dict[str, Any] = results.about
     machine, versions = about["machine"], dict(about["versions"])
     python = versions.pop("Python")
+    rounds, most = about["rounds"], about.get("most_rounds", about["rounds"])
+    more = f", up to {most} where they varied" if most > rounds else ""
     kind = " (a virtual machine)" if machine["virtual"] else ""
     packages = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     return (
-        f"Measured on {about['date']} with `{about['command']}`: medians of {about['rounds']} rounds of"
+        f"Measured on {about['date']} with `{about['command']}`: medians of {rounds} rounds{more}, of"
         f" {about['turns']} turns, {about['seconds']:g} s together (wrk: a second each), on"
         f" {machine['cores']} cores of an {machine['processor']}{kind}, {machine['system']}, {python},"
         f" load average {machine['load']} when it began; {packages}."

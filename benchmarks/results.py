@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -32,6 +33,14 @@ class RowResult:
         """The median of a loop's rounds, or None if it could not run the row."""
         values = self.values.get(loop)
         return statistics.median(values) if values else None
+
+    def uncertainty(self) -> float:
+        """How far off zloop's median or the best other loop's may be by chance, as a part of it.
+
+        That is the median's standard error, from the quartiles, which no single bad round moves.
+        """
+        loops = [loop for loop in (OURS, self.best_other()) if loop and self.values.get(loop)]
+        return max((_error_of_median(self.values[loop]) for loop in loops), default=0.0)
 
     def best_other(self) -> str | None:
         """The loop with the best median among the others."""
@@ -100,19 +109,30 @@ class Results:
         return cls(loops, about, {name: _row_of(row) for name, row in rows.items()})
 
 
+def _error_of_median(values: list[float]) -> float:
+    """The standard error of the values' median, as a part of it; 1 for a single value."""
+    if len(values) < 2:
+        return 1.0
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    # Of a normal distribution, the quartiles are 1.349 deviations apart, and the median's error is
+    # 1.253 deviations by the root of the number.
+    return 1.253 / 1.349 * (high - low) / math.sqrt(len(values)) / median
+
+
 def _row_of(row: dict[str, Any]) -> RowResult:
     values = {loop: measured["rounds"] for loop, measured in row["loops"].items()}
     return RowResult(row["unit"], row["goal"], row["less_is_better"], values)
 
 
 def circumstances(
-    loops: tuple[str, ...], rounds: int, turns: int, seconds: float
+    loops: tuple[str, ...], rounds: tuple[int, int], turns: int, seconds: float
 ) -> dict[str, Any]:
     """When, on what and how the rows are about to run."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": _command(),
-        "rounds": rounds,
+        "rounds": rounds[0],
+        "most_rounds": rounds[1],
         "turns": turns,
         "seconds": seconds,
         "machine": {

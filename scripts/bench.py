@@ -32,8 +32,8 @@ def main() -> None:
 
 def _bench(arguments: list[str]) -> None:
     missing = system_packages.ensure("wrk", *system_packages.COUNTERS)
-    if missing:
-        print(f"without {', '.join(missing)}, what needs it fails: install it by hand")
+    if missing and not _is_partial(arguments):
+        fail(f"every row needs {', '.join(missing)}: install it by hand, or choose --rows")
     requirements = [ROOT / "benchmarks" / "requirements.txt"]
     # As it is released.
     bench = zloop_environment("bench", requirements, profile_guided=True)
@@ -41,7 +41,7 @@ def _bench(arguments: list[str]) -> None:
     for load in ("zloop-net --example socket_load", "zloop-tls --example tls_load --features ring"):
         run(["cargo", "build", "--quiet", "--release", "--package", *load.split()])
     run([bench.python, "benchmarks", *arguments])
-    if not _is_partial(arguments) and not missing:
+    if not _is_partial(arguments):
         announce("what metrics and tracing cost")
         run([bench.python, "tests/counts", "--observing"])
 

@@ -57,6 +57,20 @@ def test_rows_that_nobody_else_ran_have_no_ratio():
     assert below_goal(Results(("zloop",), {}, {"alone": alone})) == []
 
 
+def test_uncertainty_is_that_of_the_compared_medians():
+    steady, varied = [100.0] * 9, [80.0, 120.0, 100.0] * 3
+    values = {"zloop": steady, "uvloop": steady, "asyncio": [x / 2 for x in varied]}
+    assert RowResult("ms", values=values).uncertainty() == 0
+    values["zloop"] = varied
+    after_nine = RowResult("ms", values=values).uncertainty()
+    assert 0.1 < after_nine < 0.15
+    values["zloop"] = varied * 4
+    assert RowResult("ms", values=values).uncertainty() == pytest.approx(after_nine / 2)
+    values["zloop"] = [100.0]
+    assert RowResult("ms", values=values).uncertainty() == 1
+    assert RowResult("ms").uncertainty() == 0
+
+
 def test_goal_is_compared_as_the_table_shows_the_ratio():
     made = results()
     assert below_goal(made) == []
@@ -113,11 +127,19 @@ def test_only_marked_parts_with_results_are_replaced(tmp_path):
     assert "Before.\n<!-- measured: short 3.14 -->\n\n![" in filled
     assert "(../docs/images/benchmarks-3.14.png)" in filled
     assert "In 2 of 2 rows no other loop is better than zloop." in filled
-    assert "with `make bench`: medians of 3 rounds of 5 turns, 0.5 s together" in filled
+    assert "with `make bench`: medians of 3 rounds, of 5 turns, 0.5 s together" in filled
     assert "(wrk: a second each), on 2 cores of an Abacus" in filled
     assert "uvloop 1.2." in filled
     assert filled.endswith(PAGE.partition("Between.")[1] + PAGE.partition("Between.")[2])
     assert pages.fill(filled, page, tmp_path) == filled
+
+
+def test_pages_say_when_a_row_may_have_more_rounds(tmp_path):
+    made = results()
+    made.about["most_rounds"] = 27
+    made.write(tmp_path / "3.14.json")
+    filled = pages.fill(PAGE, Path(pages.ROOT) / "README.md", tmp_path)
+    assert "medians of 3 rounds, up to 27 where they varied, of 5 turns" in filled
 
 
 def test_every_marked_part_of_the_documents_can_be_filled(tmp_path):
