@@ -189,7 +189,7 @@ impl Instance<TlsTransport> {
             };
             lower.write(py, ciphertext)?;
         }
-        Ok(())
+        lower.flush_bulk(py)
     }
 
     /// Has the transport below stop or go on receiving.

@@ -73,6 +73,17 @@ impl Lower {
         }
     }
 
+    /// Sends what it holds, if that is so much that it need not be gathered with more.
+    ///
+    /// # Errors
+    /// `SystemExit` and `KeyboardInterrupt` from a protocol.
+    pub fn flush_bulk(&self, py: Python<'_>) -> PyResult<()> {
+        match self {
+            Self::Stream(transport) => transport.flush_bulk(py),
+            Self::Tls(_) => Ok(()),
+        }
+    }
+
     /// Stops or goes on receiving.
     ///
     /// # Errors
