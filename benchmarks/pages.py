@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from results import OURS, Results
-from table import below_goal, full_markdown, short_markdown
+from results import OURS, Results, Verdict
+from table import below_goal, full_markdown, short_markdown, standing
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/performance.md")
@@ -65,16 +65,24 @@ def _measured(what: str, page: Path, path: Path) -> str | None:
 
 
 def _summary(results: Results) -> str:
-    """How the rows came out, in two sentences."""
-    ratios = [ratio for row in results.rows.values() if (ratio := row.to_best(OURS)) is not None]
-    better = sum(round(ratio, 2) >= 1 for ratio in ratios)
+    """How the rows came out: ahead, level or behind, and which are below their goal."""
+    ahead, level, behind = (standing(results, verdict) for verdict in Verdict)
+    parts = [
+        f"In {len(ahead)} of {len(ahead + level + behind)} rows {OURS} is ahead of every other loop."
+    ]
+    if level:
+        parts.append(
+            f"In {len(level)} it is level with the best, within two standard errors: {'; '.join(level)}."
+        )
+    if behind:
+        parts.append(f"In {len(behind)} it is behind: {'; '.join(behind)}.")
     missed = below_goal(results)
-    reached = (
-        "Every row reaches its goal."
-        if not missed
-        else f"{len(missed)} stay below their goal: {'; '.join(missed)}."
+    parts.append(
+        f"{len(missed)} stay below their goal: {'; '.join(missed)}."
+        if missed
+        else "Every row reaches its goal."
     )
-    return f"In {better} of {len(ratios)} rows no other loop is better than {OURS}. {reached}"
+    return " ".join(parts)
 
 
 def _circumstances(results: Results) -> str:

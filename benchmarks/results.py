@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import math
 import os
@@ -18,6 +19,14 @@ OURS = "zloop"
 
 # What the rows use beside the loops.
 PACKAGES = ("uvicorn", "httptools", "fastapi", "aiohttp")
+
+
+class Verdict(enum.Enum):
+    """How zloop stands beside the best other loop of a row."""
+
+    AHEAD = "ahead"
+    LEVEL = "level"
+    BEHIND = "behind"
 
 
 @dataclass
@@ -56,6 +65,26 @@ class RowResult:
         best = self.best_other()
         return self.to_other(loop, best) if best else None
 
+    def error(self) -> float:
+        """The standard error of zloop's ratio to the best other loop, from both medians' errors."""
+        best, ratio = self.best_other(), self.to_best(OURS)
+        if best is None or ratio is None:
+            return 0.0
+        errors = (_error_of_median(self.values[loop]) for loop in (OURS, best))
+        return ratio * math.hypot(*errors)
+
+    def verdict(self) -> Verdict | None:
+        """Whether zloop is ahead of the best other loop, or behind it, by more than chance.
+
+        A ratio within two standard errors of 1 is level: another run may put it on the other side.
+        """
+        ratio = self.to_best(OURS)
+        if ratio is None:
+            return None
+        if abs(ratio - 1) <= 2 * self.error():
+            return Verdict.LEVEL
+        return Verdict.AHEAD if ratio > 1 else Verdict.BEHIND
+
     def to_other(self, loop: str, other: str) -> float | None:
         """How many times as good as another loop one is."""
         median, reference = self.median(loop), self.median(other)
@@ -70,6 +99,7 @@ class RowResult:
             "less_is_better": self.less_is_better,
             "goal": self.goal,
             "ratio": self.to_best(OURS),
+            "error": self.error(),
             "best_other": self.best_other(),
             "loops": {
                 loop: {

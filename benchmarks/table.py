@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from results import OURS, Results, RowResult
+from results import OURS, Results, RowResult, Verdict
 
 NOTHING = "–"
 
@@ -17,7 +17,7 @@ def plain_table(results: Results) -> str:
             name,
             row.unit,
             *(_with_spread(row, loop, " ({})") for loop in results.loops),
-            *_verdict(row),
+            *_comparison(row),
         ]
         for name, row in results.rows.items()
     ]
@@ -42,7 +42,7 @@ def full_markdown(results: Results) -> str:
             name,
             row.unit,
             *(_with_spread(row, loop, "<br><sub>{}</sub>") for loop in results.loops),
-            *_verdict(row),
+            *_comparison(row),
         ]
         for name, row in results.rows.items()
     )
@@ -58,7 +58,7 @@ def short_markdown(results: Results) -> str:
     for name, row in results.rows.items():
         best = row.best_other()
         other = f"{short(row.median(best))} ({best})" if best else NOTHING
-        ratio, goal, _ = _verdict(row)
+        ratio, goal, _ = _comparison(row)
         to_each = (row.to_other(OURS, loop) for loop in others)
         cells = [NOTHING if each is None else f"{each:.2f}" for each in to_each]
         lines.append([name, row.unit, short(row.median(OURS)), other, ratio, goal, *cells])
@@ -73,6 +73,11 @@ def below_goal(results: Results) -> list[str]:
         for name, ratio in ratios.items()
         if ratio is not None and round(ratio, 2) < results.rows[name].goal
     ]
+
+
+def standing(results: Results, verdict: Verdict) -> list[str]:
+    """The rows in which zloop is ahead of every other loop, level with the best, or behind it."""
+    return [name for name, row in results.rows.items() if row.verdict() is verdict]
 
 
 def short(value: float | None) -> str:
@@ -104,10 +109,11 @@ def _with_spread(row: RowResult, loop: str, form: str) -> str:
     return f"{short(median)}{form.format(f'{low}…{high}')}"
 
 
-def _verdict(row: RowResult) -> tuple[str, str, str]:
+def _comparison(row: RowResult) -> tuple[str, str, str]:
+    """The ratio with its standard error, the goal, and whom zloop is compared with."""
     ratio = row.to_best(OURS)
     return (
-        NOTHING if ratio is None else f"{ratio:.2f}",
+        NOTHING if ratio is None else f"{ratio:.2f} ±{row.error():.2f}",
         f"{row.goal:.1f}",
         row.best_other() or NOTHING,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
 import pages
 import pytest
-from results import Results, RowResult
-from table import below_goal, full_markdown, plain_table, short, short_markdown
+from results import Results, RowResult, Verdict
+from table import below_goal, full_markdown, plain_table, short, short_markdown, standing
 
 ABOUT = {
     "date": "2026-01-02 03:04 UTC",
@@ -71,6 +72,22 @@ def test_uncertainty_is_that_of_the_compared_medians():
     assert RowResult("ms").uncertainty() == 0
 
 
+def test_a_row_is_level_while_chance_may_turn_it_round():
+    varied = [90.0, 100.0, 110.0] * 3
+    row = RowResult("ms", values={"zloop": varied, "uvloop": varied})
+    assert row.error() == pytest.approx(math.sqrt(2) * row.uncertainty())
+    for ratio, verdict in (
+        (1 - 3 * row.error(), Verdict.BEHIND),
+        (1 - row.error(), Verdict.LEVEL),
+        (1 + row.error(), Verdict.LEVEL),
+        (1 + 3 * row.error(), Verdict.AHEAD),
+    ):
+        row.values["zloop"] = [ratio * value for value in varied]
+        assert row.verdict() is verdict
+        assert standing(Results(("zloop", "uvloop"), {}, {"row": row}), verdict) == ["row"]
+    assert RowResult("ms", values={"zloop": varied}).verdict() is None
+
+
 def test_goal_is_compared_as_the_table_shows_the_ratio():
     made = results()
     assert below_goal(made) == []
@@ -91,11 +108,12 @@ def test_tables_show_the_spread_and_the_verdict():
     plain = plain_table(results()).splitlines()
     assert len({len(line) for line in plain}) == 1
     assert re.sub(" +", " ", plain[2]) == (
-        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 | 1.2 | uvloop |"
+        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 ±0.28 | 1.2 | uvloop |"
     )
     assert "2k<br><sub>1…3</sub>" in full_markdown(results())
-    assert "| memory | bytes | 800 | 2k (asyncio) | 2.50 | 1.0 | 2.50 | – |" in short_markdown(
-        results()
+    assert (
+        "| memory | bytes | 800 | 2k (asyncio) | 2.50 ±3.54 | 1.0 | 2.50 | – |"
+        in short_markdown(results())
     )
 
 
@@ -126,7 +144,7 @@ def test_only_marked_parts_with_results_are_replaced(tmp_path):
     assert "old" not in filled
     assert "Before.\n<!-- measured: short 3.14 -->\n\n![" in filled
     assert "(../docs/images/benchmarks-3.14.png)" in filled
-    assert "In 2 of 2 rows no other loop is better than zloop." in filled
+    assert "In 0 of 2 rows zloop is ahead of every other loop. In 2 it is level" in filled
     assert "with `make bench`: medians of 3 rounds, of 5 turns, 0.5 s together" in filled
     assert "(wrk: a second each), on 2 cores of an Abacus" in filled
     assert "uvloop 1.2." in filled
