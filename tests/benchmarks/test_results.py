@@ -108,7 +108,7 @@ def test_tables_show_the_spread_and_the_verdict():
     plain = plain_table(results()).splitlines()
     assert len({len(line) for line in plain}) == 1
     assert re.sub(" +", " ", plain[2]) == (
-        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 ±0.28 | 1.2 | uvloop |"
+        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 ±0.38 | 1.2 | uvloop |"
     )
     assert "2k<br><sub>1…3</sub>" in full_markdown(results())
     assert (
