@@ -184,14 +184,8 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     fn poll(&mut self, longest: Option<Duration>, stopping: bool) -> io::Result<()> {
         let ready = !self.ready.is_empty() || !self.inbox.is_empty();
         let deadline = self.timers.next_deadline();
-        let is_idle = !ready && !stopping && deadline.is_none();
-        // Whoever waits for descriptors alone needs no clock, and asking it is not cheap.
-        let now = if is_idle {
-            Timestamp::ZERO
-        } else {
-            self.clock.now()
-        };
-        let timeout = match self.pacer.plan(ready, stopping, deadline, now) {
+        let clock = &self.clock;
+        let timeout = match self.pacer.plan(ready, stopping, deadline, || clock.now()) {
             Poll::Skip => return Ok(()),
             Poll::Now => Some(Duration::ZERO),
             Poll::Wait(timeout) => match (timeout, longest) {

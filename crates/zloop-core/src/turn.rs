@@ -21,12 +21,16 @@ pub enum Poll {
 /// A turn with nothing ready always polls. One with work polls when `max_turns` turns or
 /// `max_span` went by since the last poll, when the loop just began to run, and when it is stopping.
 ///
+/// To ask for the time costs as much as a short callback. So turn 2 after a poll looks whether
+/// `max_span` went by, and then turns 4, 8, 16 and so on: slow callbacks are noticed by the next turn,
+/// and those that become slow before as many turns have gone by again.
+///
 /// ```
 /// use std::time::Duration;
 /// use zloop_core::{Pacer, Poll, Timestamp};
 ///
 /// let mut pacer = Pacer::new(2, Duration::from_micros(50));
-/// let now = Timestamp::ZERO;
+/// let now = || Timestamp::ZERO;
 /// assert_eq!(pacer.plan(true, false, None, now), Poll::Now);
 /// assert_eq!(pacer.plan(true, false, None, now), Poll::Skip);
 /// assert_eq!(pacer.plan(true, false, None, now), Poll::Now);
@@ -40,6 +44,8 @@ pub struct Pacer {
     /// When the first turn after the last poll was planned. Not the time of the poll itself, which
     /// may have blocked for long.
     span_start: Option<Timestamp>,
+    /// The turn that compares the time with `span_start`.
+    next_look: u32,
 }
 
 impl Default for Pacer {
@@ -58,6 +64,7 @@ impl Pacer {
             max_span,
             turns: max_turns,
             span_start: None,
+            next_look: 0,
         }
     }
 
@@ -68,32 +75,43 @@ impl Pacer {
     }
 
     /// Plans one turn: `ready` says whether callbacks are waiting to run, `stopping` whether this is
-    /// the last turn, and `next_deadline` is that of the earliest timer.
+    /// the last turn, and `next_deadline` is that of the earliest timer. `now` is asked for the time
+    /// where it matters, of an idle turn without timers never.
     #[inline]
     pub fn plan(
         &mut self,
         ready: bool,
         stopping: bool,
         next_deadline: Option<Timestamp>,
-        now: Timestamp,
+        now: impl Fn() -> Timestamp,
     ) -> Poll {
-        let due = next_deadline.is_some_and(|deadline| deadline <= now);
-        if !(ready || stopping || due) {
-            self.polled();
-            return Poll::Wait(
-                next_deadline.map(|deadline| deadline.saturating_duration_since(now)),
-            );
+        if !(ready || stopping) {
+            let left = next_deadline.map(|deadline| deadline.saturating_duration_since(now()));
+            if left != Some(Duration::ZERO) {
+                self.polled();
+                return Poll::Wait(left);
+            }
         }
         self.turns = self.turns.saturating_add(1);
-        let start = *self.span_start.get_or_insert(now);
-        if stopping
-            || self.turns >= self.max_turns
-            || now.saturating_duration_since(start) >= self.max_span
-        {
+        if stopping || self.turns >= self.max_turns || self.is_span_over(now) {
             self.polled();
             return Poll::Now;
         }
         Poll::Skip
+    }
+
+    #[inline]
+    fn is_span_over(&mut self, now: impl Fn() -> Timestamp) -> bool {
+        let Some(start) = self.span_start else {
+            self.span_start = Some(now());
+            self.next_look = self.turns.saturating_mul(2);
+            return false;
+        };
+        if self.turns < self.next_look {
+            return false;
+        }
+        self.next_look = self.turns.saturating_mul(2);
+        now().saturating_duration_since(start) >= self.max_span
     }
 
     #[inline]
@@ -113,7 +131,7 @@ mod tests {
 
     fn started() -> Pacer {
         let mut pacer = Pacer::default();
-        assert_eq!(pacer.plan(true, false, None, micros(0)), Poll::Now);
+        assert_eq!(pacer.plan(true, false, None, || micros(0)), Poll::Now);
         pacer
     }
 
@@ -121,7 +139,7 @@ mod tests {
     fn a_chain_of_callbacks_polls_every_so_many_turns() {
         let mut pacer = started();
         let plans: Vec<_> = (0..122)
-            .map(|_| pacer.plan(true, false, None, micros(0)))
+            .map(|_| pacer.plan(true, false, None, || micros(0)))
             .collect();
         let polls: Vec<_> = (0..122).filter(|&turn| plans[turn] == Poll::Now).collect();
         assert_eq!(polls, [60, 121]);
@@ -130,46 +148,80 @@ mod tests {
     #[test]
     fn slow_callbacks_poll_by_time() {
         let mut pacer = started();
-        assert_eq!(pacer.plan(true, false, None, micros(10)), Poll::Skip);
-        assert_eq!(pacer.plan(true, false, None, micros(59)), Poll::Skip);
-        assert_eq!(pacer.plan(true, false, None, micros(60)), Poll::Now);
-        assert_eq!(pacer.plan(true, false, None, micros(61)), Poll::Skip);
+        assert_eq!(pacer.plan(true, false, None, || micros(10)), Poll::Skip);
+        assert_eq!(pacer.plan(true, false, None, || micros(60)), Poll::Now);
+        assert_eq!(pacer.plan(true, false, None, || micros(61)), Poll::Skip);
+        assert_eq!(pacer.plan(true, false, None, || micros(110)), Poll::Skip);
+    }
+
+    #[test]
+    fn the_time_is_asked_for_after_twice_as_many_turns_each() {
+        let mut pacer = started();
+        let asked = std::cell::Cell::new(0);
+        let mut asking = Vec::new();
+        for turn in 1..=60 {
+            let before = asked.get();
+            let plan = pacer.plan(true, false, None, || {
+                asked.set(asked.get() + 1);
+                micros(0)
+            });
+            assert_eq!(plan, Poll::Skip);
+            if asked.get() > before {
+                asking.push(turn);
+            }
+        }
+        assert_eq!(asking, [1, 2, 4, 8, 16, 32]);
+        let mut pacer = started();
+        let plans = (1..=60).map(|turn| {
+            let time = if turn <= 8 { 0 } else { 1_000 };
+            pacer.plan(true, false, None, || micros(time))
+        });
+        assert_eq!(plans.take_while(|plan| *plan == Poll::Skip).count(), 15);
     }
 
     #[test]
     fn a_long_wait_is_not_followed_by_another_poll() {
         let mut pacer = started();
-        assert_eq!(pacer.plan(false, false, None, micros(1)), Poll::Wait(None));
-        assert_eq!(pacer.plan(true, false, None, micros(1_000_000)), Poll::Skip);
+        assert_eq!(
+            pacer.plan(false, false, None, || micros(1)),
+            Poll::Wait(None)
+        );
+        assert_eq!(
+            pacer.plan(true, false, None, || micros(1_000_000)),
+            Poll::Skip
+        );
     }
 
     #[test]
     fn the_first_and_the_last_turn_poll() {
         let mut pacer = started();
-        assert_eq!(pacer.plan(true, true, None, micros(0)), Poll::Now);
-        assert_eq!(pacer.plan(true, false, None, micros(0)), Poll::Skip);
+        assert_eq!(pacer.plan(true, true, None, || micros(0)), Poll::Now);
+        assert_eq!(pacer.plan(true, false, None, || micros(0)), Poll::Skip);
         pacer.restart();
-        assert_eq!(pacer.plan(true, false, None, micros(0)), Poll::Now);
-        assert_eq!(pacer.plan(false, true, None, micros(0)), Poll::Now);
+        assert_eq!(pacer.plan(true, false, None, || micros(0)), Poll::Now);
+        assert_eq!(pacer.plan(false, true, None, || micros(0)), Poll::Now);
     }
 
     #[test]
     fn an_idle_turn_waits_until_the_next_deadline() {
         let mut pacer = started();
         let wait = Poll::Wait(Some(Duration::from_micros(7)));
-        assert_eq!(pacer.plan(false, false, Some(micros(17)), micros(10)), wait);
+        assert_eq!(
+            pacer.plan(false, false, Some(micros(17)), || micros(10)),
+            wait
+        );
     }
 
     #[test]
     fn a_due_timer_is_work() {
         let mut pacer = started();
         assert_eq!(
-            pacer.plan(false, false, Some(micros(5)), micros(5)),
+            pacer.plan(false, false, Some(micros(5)), || micros(5)),
             Poll::Skip
         );
         pacer.restart();
         assert_eq!(
-            pacer.plan(false, false, Some(micros(5)), micros(6)),
+            pacer.plan(false, false, Some(micros(5)), || micros(6)),
             Poll::Now
         );
     }

@@ -202,7 +202,9 @@ fn call_soon_threadsafe(
         "call_soon_threadsafe",
         THREADSAFE,
     )?;
-    event_loop.called_from_thread.store(true, Ordering::SeqCst);
+    // No fence of its own: both sides swap the waker's state, this one after the store and the loop
+    // before its load, so either the loop sees the store or this side sees that the loop waits.
+    event_loop.called_from_thread.store(true, Ordering::Release);
     if let Some(waker) = &*event_loop.waker.borrow() {
         waker.wake();
     }

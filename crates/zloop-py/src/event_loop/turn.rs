@@ -61,14 +61,15 @@ fn run_turns(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
 
 fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     count(&event_loop.counters.turns, 1);
-    let mut now = event_loop.now_for_timers();
     let next_deadline = event_loop.timers.borrow().next_deadline();
     let ready = !event_loop.ready.borrow().is_empty();
     let stopping = event_loop.stopping.get();
     let plan = event_loop
         .pacer
         .borrow_mut()
-        .plan(ready, stopping, next_deadline, now);
+        .plan(ready, stopping, next_deadline, || {
+            event_loop.now_for_timers()
+        });
     match plan {
         Poll::Skip => {}
         Poll::Now => {
@@ -76,22 +77,18 @@ fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         }
         Poll::Wait(timeout) => {
             wait(event_loop, py, timeout)?;
-            now = event_loop.now_for_timers();
         }
     }
-    if event_loop
-        .timers
-        .borrow()
-        .next_deadline()
-        .is_some_and(|deadline| deadline <= now)
-    {
-        queue_due_timers(event_loop, now);
-    }
+    queue_due_timers(event_loop);
     run_batch(event_loop, py)
 }
 
-fn queue_due_timers(event_loop: &EventLoop, now: zloop_core::Timestamp) {
+fn queue_due_timers(event_loop: &EventLoop) {
     let mut timers = event_loop.timers.borrow_mut();
+    if timers.is_empty() {
+        return;
+    }
+    let now = event_loop.now_for_timers();
     let mut ready = event_loop.ready.borrow_mut();
     while let Some(handle) = timers.pop_due(now) {
         handle.set_key(None);
@@ -121,11 +118,11 @@ fn wait(event_loop: &EventLoop, py: Python<'_>, timeout: Option<Duration>) -> Py
         return Ok(());
     }
     let called = event_loop.called_from_thread.clone();
-    called.store(false, Ordering::SeqCst);
+    called.store(false, Ordering::Relaxed);
     let mut events = event_loop.events.take();
     let started = event_loop.timing.start();
     let result =
-        py.detach(|| selector.wait_unless(&mut events, timeout, || called.load(Ordering::SeqCst)));
+        py.detach(|| selector.wait_unless(&mut events, timeout, || called.load(Ordering::Acquire)));
     event_loop.timing.polled(started);
     event_loop.events.replace(events);
     finish_poll(event_loop, py, result)
