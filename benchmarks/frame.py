@@ -58,10 +58,14 @@ class Row:
     client: tuple[str, ...] = ()
 
     @property
-    def takes_turns(self) -> bool:
-        """Whether the client waits for each answer before it sends again, on one connection."""
+    def shares_core(self) -> bool:
+        """Whether the client runs on the loop's core, where what each of the two spends is time of the other's.
+
+        So it is where they take turns on one connection. And where connections are made: the kernel does most
+        of a connection's work in the client's calls, so one on another core is busy long before the loop is.
+        """
         match self.client:
-            case (*_, "echo", _, "1"):
+            case (*_, "echo", _, "1") | (*_, "connections", _):
                 return True
         return False
 

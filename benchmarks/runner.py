@@ -142,7 +142,7 @@ class _Entrant:
                 capture_output=True,
                 text=True,
                 timeout=patience,
-                preexec_fn=lambda: pin(0 if self._row.takes_turns else 1),
+                preexec_fn=lambda: pin(0 if self._row.shares_core else 1),
                 check=False,
             )
         except subprocess.TimeoutExpired:
