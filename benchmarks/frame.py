@@ -59,7 +59,7 @@ class Row:
 
     @property
     def shares_core(self) -> bool:
-        """Whether the client runs on the loop's core, where what each of the two spends is time of the other's.
+        """Whether the client runs on the loop's core, where what either spends is the other's time.
 
         So it is where they take turns on one connection. And where connections are made: the kernel does most
         of a connection's work in the client's calls, so one on another core is busy long before the loop is.
