@@ -10,12 +10,14 @@ use super::protocol::{Protocol, Receiver};
 use crate::errors::os_error;
 use crate::event_loop::{READ_SIZE, STREAM_READ_SIZE};
 use crate::raw::arguments::Arguments;
-use crate::raw::bytes::Buffer;
+use crate::raw::bytes::{Buffer, BytesBuilder};
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 use crate::raw::{call, context};
 use crate::tls::TlsTransport;
 
+/// From so many bytes on, to copy them costs more than to cut a `bytes` object to size.
+const LARGE: usize = 8 * 1024;
 /// A read that brings so much is of bulk.
 const BULK: usize = STREAM_READ_SIZE / 2;
 const READ_FAILED: &str = "Fatal read error on socket transport";
@@ -37,6 +39,36 @@ pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilde
             is_reading,
             c"is_reading($self)\n--\n\nWhether data is handed to the protocol.",
         )
+}
+
+/// What the last read tells of the next one.
+#[derive(Clone, Copy)]
+pub(super) enum Expected {
+    Small,
+    Large,
+    /// Larger than what a read brings at a time.
+    Bulk,
+}
+
+impl Expected {
+    /// What to expect once a first read of a turn brought so many bytes.
+    fn after(self, length: usize) -> Self {
+        if length >= self.read_size().min(BULK) {
+            Self::Bulk
+        } else if length >= LARGE {
+            Self::Large
+        } else {
+            Self::Small
+        }
+    }
+
+    /// How many bytes to read at most.
+    fn read_size(self) -> usize {
+        match self {
+            Self::Small | Self::Large => STREAM_READ_SIZE,
+            Self::Bulk => READ_SIZE,
+        }
+    }
 }
 
 /// What one read brought.
@@ -100,14 +132,10 @@ impl Instance<StreamTransport> {
         protocol: &Protocol,
         data_received: &Object,
     ) -> PyResult<()> {
-        let size = if self.is_bulk.get() {
-            READ_SIZE
-        } else {
-            STREAM_READ_SIZE
-        };
+        let expected = self.expected.get();
         let mut room = STREAM_READ_SIZE;
         while room > 0 {
-            let received = match self.receive(py, size) {
+            let received = match self.receive(py, expected) {
                 Ok(received) => received,
                 Err(error) => return self.fatal_error(py, error, READ_FAILED),
             };
@@ -117,7 +145,7 @@ impl Instance<StreamTransport> {
                 Received::Nothing => return Ok(()),
             };
             if room == STREAM_READ_SIZE {
-                self.is_bulk.set(length >= size.min(BULK));
+                self.expected.set(expected.after(length));
             }
             let result = call::call1(py, data_received, &data);
             self.end_if_failed(
@@ -125,7 +153,7 @@ impl Instance<StreamTransport> {
                 result.map(drop),
                 "Fatal error: protocol.data_received() call failed.",
             )?;
-            if length < size || !self.goes_on_reading(protocol) {
+            if length < expected.read_size() || !self.goes_on_reading(protocol) {
                 return Ok(());
             }
             room -= length;
@@ -166,25 +194,46 @@ impl Instance<StreamTransport> {
         }
     }
 
-    /// Reads up to `size` bytes into the shared buffer and copies what came, once, into an exact
-    /// `bytes`. To read into the `bytes` object itself costs more, however much comes: the system's
-    /// copy is slow to where no page begins.
-    fn receive(&self, py: Python<'_>, size: usize) -> PyResult<Received> {
+    fn receive(&self, py: Python<'_>, expected: Expected) -> PyResult<Received> {
+        let received = match expected {
+            Expected::Large => self.receive_into_object(py, expected.read_size())?,
+            Expected::Small | Expected::Bulk => self.receive_copied(py, expected.read_size())?,
+        };
+        if let Received::Data { length, .. } = received {
+            self.event_loop.count_received(length);
+        }
+        Ok(received)
+    }
+
+    /// Reads into the shared buffer and copies what came, once, into an exact `bytes`. For bulk that is
+    /// faster than to read into the object itself: the system's copy is slow to where no page begins.
+    fn receive_copied(&self, py: Python<'_>, size: usize) -> PyResult<Received> {
         let outcome = self.event_loop.with_read_buffer(size, |buffer| {
             let outcome = self.stream.borrow_mut().read(buffer)?;
             Ok(match outcome {
-                ReadOutcome::Data(length) => {
-                    self.event_loop.count_received(length);
-                    Received::Data {
-                        data: Object::from(PyBytes::new(py, &buffer[..length])),
-                        length,
-                    }
-                }
+                ReadOutcome::Data(length) => Received::Data {
+                    data: Object::from(PyBytes::new(py, &buffer[..length])),
+                    length,
+                },
                 ReadOutcome::End => Received::End,
                 ReadOutcome::Blocked => Received::Nothing,
             })
         });
         outcome.map_err(|error: std::io::Error| os_error(py, &error))
+    }
+
+    /// Reads into a `bytes` object, which is then cut to size.
+    fn receive_into_object(&self, py: Python<'_>, size: usize) -> PyResult<Received> {
+        let mut bytes = BytesBuilder::new(py, size)?;
+        let outcome = self.stream.borrow_mut().read_uninit(bytes.spare());
+        Ok(match outcome.map_err(|error| os_error(py, &error))? {
+            ReadOutcome::Data(length) => Received::Data {
+                data: bytes.finish(py, length)?,
+                length,
+            },
+            ReadOutcome::End => Received::End,
+            ReadOutcome::Blocked => Received::Nothing,
+        })
     }
 
     fn read_into_buffer(

@@ -13,6 +13,7 @@ use zloop_net::{Descriptor, PeerAddress, Stream};
 
 use super::chunk::Chunk;
 use super::protocol::Protocol;
+use super::reading::Expected;
 use super::{lifecycle, reading, writing};
 use crate::event_loop::EventLoop;
 use crate::imports::imports;
@@ -71,8 +72,8 @@ pub struct StreamTransport {
     pub(super) started: Cell<bool>,
     /// Whether the peer ended its side and the protocol chose to go on writing.
     pub(super) read_ended: Cell<bool>,
-    /// Whether more comes than one small read can hold.
-    pub(super) is_bulk: Cell<bool>,
+    /// How much the next read is to bring.
+    pub(super) expected: Cell<Expected>,
     /// Whether it waits for the batch of callbacks to end, to send then.
     pub(super) gathered: Cell<bool>,
     /// Whether `connection_lost` is queued.
@@ -194,7 +195,7 @@ impl StreamTransport {
                 paused: Cell::new(false),
                 started: Cell::new(false),
                 read_ended: Cell::new(false),
-                is_bulk: Cell::new(false),
+                expected: Cell::new(Expected::Small),
                 gathered: Cell::new(false),
                 loss_scheduled: Cell::new(false),
                 protocol_paused: Cell::new(false),
