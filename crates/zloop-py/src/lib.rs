@@ -36,5 +36,6 @@ fn _zloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module
     )?)?;
     module.add_function(wrap_pyfunction!(logging::set_tracing, module)?)?;
+    module.add_function(wrap_pyfunction!(raw::methods::adopt_methods, module)?)?;
     imports::Classes::add_to(module)
 }

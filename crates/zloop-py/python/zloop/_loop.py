@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import coroutines
 
+from . import _zloop
 from ._connect import Connecting
 from ._datagrams import DatagramEndpoints
 from ._lifecycle import Lifecycle
@@ -34,6 +35,9 @@ class Loop(
     def __init__(self) -> None:
         super().__init__()
         self.set_debug(coroutines._is_debug_mode())  # type: ignore[attr-defined]
+
+
+_zloop.adopt_methods(Loop, _zloop.EventLoop)
 
 
 def new_event_loop() -> Loop:

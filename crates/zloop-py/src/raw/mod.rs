@@ -17,6 +17,7 @@ pub mod call;
 pub mod class;
 pub mod context;
 mod context_layout;
+pub mod methods;
 pub mod object;
 pub mod slot;
 pub mod threads;
