@@ -168,9 +168,9 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         }
         if self.timers.next_deadline().is_some() {
             let now = self.clock.now();
-            while let Some(task) = self.timers.pop_due(now) {
-                self.ready.push_back(Ready::Task(task));
-            }
+            let ready = &mut self.ready;
+            self.timers
+                .pop_all_due(now, |task| ready.push_back(Ready::Task(task)));
         }
         Ok(self.ready.len())
     }

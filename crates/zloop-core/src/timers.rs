@@ -1,5 +1,7 @@
 //! Deadlines in order.
 
+mod due;
+
 use crate::clock::Timestamp;
 use crate::timer_lanes::{Lanes, Place};
 

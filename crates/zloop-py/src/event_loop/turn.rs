@@ -90,10 +90,10 @@ fn queue_due_timers(event_loop: &EventLoop) {
     }
     let now = event_loop.now_for_timers();
     let mut ready = event_loop.ready.borrow_mut();
-    while let Some(handle) = timers.pop_due(now) {
+    timers.pop_all_due(now, |handle| {
         handle.set_key(None);
         ready.push_back(Ready::Timer(handle));
-    }
+    });
 }
 
 /// Looks for events without waiting, and without letting other threads run.
