@@ -23,6 +23,7 @@ __all__ = [
     "TlsTransport",
     "WritePipeTransport",
     "__version__",
+    "adopt_methods",
     "decode_certificate",
     "set_tracing",
 ]
@@ -226,6 +227,7 @@ class StreamTransport(asyncio.Transport):
     def _reset_empty_waiter(self) -> None: ...
 
 def set_tracing(verbosity: int) -> None: ...
+def adopt_methods(cls: type, native: type, /) -> None: ...
 def decode_certificate(der: bytes) -> dict[str, Any]: ...
 
 @final

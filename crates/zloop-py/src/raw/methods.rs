@@ -14,6 +14,7 @@ use pyo3::types::{PyDict, PyMappingProxy, PyType};
 /// # Errors
 /// `TypeError` if `class` is not derived from `native`, or cannot be changed.
 #[pyfunction]
+#[pyo3(signature = (class, native, /))]
 pub fn adopt_methods(class: &Bound<'_, PyType>, native: &Bound<'_, PyType>) -> PyResult<()> {
     if !class.is_subclass(native)? {
         return Err(PyTypeError::new_err("not a subclass of the native class"));
@@ -43,8 +44,9 @@ fn rebound<'py>(
     class: &Bound<'py, PyType>,
     inherited: &Bound<'py, PyAny>,
 ) -> Option<PyResult<Bound<'py, PyAny>>> {
-    // SAFETY: only an object of exactly this type is read as such a descriptor. Its definition outlives every
-    // class, because `ClassBuilder` leaks it; an instance of `class` is one of the class that it was made for.
+    // SAFETY: only an object of exactly this type is read as such a descriptor. Its definition lives as long as
+    // the class that it was made for, which `class` derives from and so keeps alive; for the same reason an
+    // instance of `class` is one that the method can be called on.
     unsafe {
         if ffi::Py_TYPE(inherited.as_ptr()) != &raw mut ffi::PyMethodDescr_Type {
             return None;
