@@ -11,16 +11,16 @@ import zloop
 from zloop import _zloop
 
 
-def test_a_loop_that_did_its_work_has_no_dictionary_to_search(loop):
+def test_a_loop_that_did_its_work_has_no_dictionary_to_search(zloop_loop):
     async def main() -> None:
-        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-        await loop.run_in_executor(None, str)
-        loop.add_signal_handler(signal.SIGUSR1, str)
-        loop.set_exception_handler(None)
+        server = await zloop_loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        await zloop_loop.run_in_executor(None, str)
+        zloop_loop.add_signal_handler(signal.SIGUSR1, str)
+        zloop_loop.set_exception_handler(None)
         server.close()
 
-    loop.run_until_complete(main())
-    assert vars(loop) == {}
+    zloop_loop.run_until_complete(main())
+    assert vars(zloop_loop) == {}
 
 
 def test_native_methods_are_those_of_the_loops_own_class():
