@@ -2,11 +2,11 @@
 
 import asyncio
 import re
+import types
 
 from pages import ROOT
 
 import zloop
-from zloop import _zloop
 
 PAGE = (ROOT / "docs" / "compatibility.md").read_text()
 TABLE = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE, re.MULTILINE))
@@ -30,6 +30,6 @@ def test_what_is_beyond_asyncio_is_named():
 
 def _written_in(name):
     owner = next(each for each in zloop.Loop.__mro__ if name in vars(each))
-    if owner is _zloop.EventLoop:
+    if isinstance(vars(owner)[name], types.MethodDescriptorType):
         return "Rust"
     return "nowhere" if owner is asyncio.AbstractEventLoop else "Python"

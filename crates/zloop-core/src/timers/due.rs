@@ -35,7 +35,7 @@ impl<T> TimerHeap<T> {
                 None => return,
             }
         }
-        if self.count_due(now) * DUE_OF >= self.nodes.len() {
+        if self.how_many_are_due(now) * DUE_OF >= self.nodes.len() {
             self.sort_out(now).into_iter().for_each(&mut take);
         }
         while let Some(value) = self.pop_due(now) {
@@ -44,7 +44,7 @@ impl<T> TimerHeap<T> {
     }
 
     /// How many nodes of the heap are due. Below one that is not, none is.
-    fn count_due(&self, now: Timestamp) -> usize {
+    fn how_many_are_due(&self, now: Timestamp) -> usize {
         let mut count = 0;
         let mut open = vec![0];
         while let Some(position) = open.pop() {
