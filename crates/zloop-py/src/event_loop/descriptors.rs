@@ -13,7 +13,6 @@ use super::EventLoop;
 use crate::errors::{os_error, reactor_error};
 use crate::handles::Handle;
 use crate::raw::arguments::Arguments;
-use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, Visit};
 use crate::raw::context::{self, CallContext};
 use crate::raw::object::{Instance, Object};
@@ -247,10 +246,9 @@ impl EventLoop {
             self.check_no_transport(py, fd)?;
         }
         self.free_number(fd).map_err(|error| os_error(py, &error))?;
-        let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
         // One context for all its runs, as asyncio has it, which see what the ones before set.
         let context = CallContext::Own(context::copy_current(py)?);
-        let handle = Handle::create(py, call, context, self.is_debug())?;
+        let handle = self.create_handle(callback, arguments, 2, context)?;
         let set =
             self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone(), object));
         let Some((replaced, registered)) = set else {

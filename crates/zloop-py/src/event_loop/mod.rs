@@ -40,9 +40,10 @@ pub use descriptors::Source;
 pub use ready::{Ready, is_fatal};
 
 use crate::errors::os_error;
-use crate::handles::TimerHandle;
+use crate::handles::{Handle, Spare, TimerHandle};
+use crate::raw::arguments::Arguments;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
-use crate::raw::context::ContextCopies;
+use crate::raw::context::{CallContext, ContextCopies};
 use crate::raw::object::Instance;
 use crate::raw::slot::Slot;
 use crate::transport::StreamTransport;
@@ -61,6 +62,8 @@ pub const STREAM_READ_SIZE: usize = 256 * 1024;
 /// taken out of a cell is dropped after the borrow has ended.
 pub struct EventLoop {
     ready: RefCell<VecDeque<Ready>>,
+    spare_handles: Spare<Handle>,
+    spare_timers: Spare<TimerHandle>,
     /// The contexts that callbacks run in.
     contexts: ContextCopies,
     timers: RefCell<TimerHeap<Instance<TimerHandle>>>,
@@ -99,6 +102,8 @@ impl EventLoop {
         let reactor = Reactor::new().map_err(|error| os_error(py, &error))?;
         Ok(Self {
             ready: RefCell::new(VecDeque::new()),
+            spare_handles: Spare::default(),
+            spare_timers: Spare::default(),
             contexts: ContextCopies::default(),
             timers: RefCell::new(TimerHeap::new()),
             waker: RefCell::new(Some(reactor.waker())),
@@ -148,6 +153,25 @@ impl EventLoop {
     #[inline]
     pub fn is_in_callback(&self) -> bool {
         self.in_callback.get()
+    }
+
+    /// Makes a handle of `callback` with the arguments from `index` on, which is not queued yet.
+    ///
+    /// # Errors
+    /// As [`Handle::create`].
+    #[inline(always)]
+    pub(super) fn create_handle(
+        &self,
+        callback: Borrowed<'_, '_, PyAny>,
+        arguments: &Arguments<'_>,
+        index: usize,
+        context: CallContext,
+    ) -> PyResult<Instance<Handle>> {
+        let handle = Handle::create(callback.py(), &self.spare_handles, self.is_debug())?;
+        handle
+            .scheduled()
+            .begin(callback, arguments, index, context)?;
+        Ok(handle)
     }
 
     /// Queues something behind what is ready.

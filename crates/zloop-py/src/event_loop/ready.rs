@@ -41,8 +41,11 @@ impl Ready {
     ///
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt`, and what the exception handler lets through.
-    #[inline]
+    #[inline(always)]
     pub fn run(&self, event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
+        if !self.is_callback() {
+            event_loop.contexts.leave(py);
+        }
         match self {
             Self::Handle(handle) => {
                 event_loop.run_once(py, handle.scheduled(), handle.as_object(), |scheduled| {
@@ -82,6 +85,33 @@ impl Ready {
             }
             Self::Step(transport, step) => transport.step(py, *step),
             Self::Endpoint(transport, step) => transport.step(py, *step),
+        }
+    }
+
+    /// Whether it is one callback that runs once, in a context of [`ContextCopies`]'s.
+    #[inline]
+    fn is_callback(&self) -> bool {
+        matches!(
+            self,
+            Self::Handle(_) | Self::ThreadsafeHandle(_) | Self::Timer(_)
+        )
+    }
+
+    /// Drops it after it was run. A handle that nobody else has is kept for another callback.
+    #[inline]
+    pub fn finish(self, event_loop: &EventLoop) {
+        match self {
+            Self::Handle(handle) | Self::ThreadsafeHandle(handle)
+                if !handle.scheduled().is_debug() =>
+            {
+                event_loop.spare_handles.keep(handle, |_| {});
+            }
+            Self::Timer(handle) if !handle.scheduled().is_debug() => {
+                event_loop
+                    .spare_timers
+                    .keep(handle, TimerHandle::forget_loop);
+            }
+            other => drop(other),
         }
     }
 

@@ -12,7 +12,6 @@ use super::{EventLoop, Ready};
 use crate::handles::{Handle, TimerHandle, When};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
-use crate::raw::call::Call;
 use crate::raw::class::ClassBuilder;
 use crate::raw::context::CallContext;
 use crate::raw::object::{Instance, Object};
@@ -93,7 +92,7 @@ fn required<'a, 'py>(
 }
 
 /// The context that was passed, or a copy of the current one.
-#[inline]
+#[inline(always)]
 fn context_of(
     event_loop: &EventLoop,
     py: Python<'_>,
@@ -146,7 +145,7 @@ fn missing(method: &str, parameter: &str) -> PyErr {
     ))
 }
 
-#[inline]
+#[inline(always)]
 fn schedule(
     event_loop: &Instance<EventLoop>,
     py: Python<'_>,
@@ -156,8 +155,7 @@ fn schedule(
 ) -> PyResult<Object> {
     let callback = required(arguments, py, 0, method, "callback")?;
     let context = context_of(event_loop, py, arguments, method)?;
-    let call = Call::new(Object::from(callback.to_owned()), arguments, 1);
-    let handle = Handle::create(py, call, context, event_loop.is_debug())?;
+    let handle = event_loop.create_handle(callback, arguments, 1, context)?;
     event_loop.push_ready(ready(handle.clone()));
     Ok(handle.into_object())
 }
@@ -238,8 +236,8 @@ fn schedule_at(
         event_loop.check_callback(&callback, "call_at")?;
     }
     let context = context_of(event_loop, py, arguments, method)?;
-    let call = Call::new(Object::from(callback.to_owned()), arguments, 2);
-    let handle = TimerHandle::create(py, event_loop, when, call, context, event_loop.is_debug())?;
+    let handle = TimerHandle::create(py, &event_loop.spare_timers, event_loop, when)?;
+    handle.scheduled().begin(callback, arguments, 2, context)?;
     let key = event_loop
         .timers
         .borrow_mut()

@@ -135,6 +135,8 @@ impl EventLoop {
             reactor.iter().for_each(|(_, source)| source.release());
         }
         drop((ready, timers, reactor, waker, unsent, factory));
+        self.spare_handles.clear();
+        self.spare_timers.clear();
         self.contexts.clear();
     }
 }

@@ -37,6 +37,7 @@ fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyR
         event_loop.thread.set(current_ident());
         tracing::debug!(target: TARGET, "running");
         let result = run_turns(event_loop, py);
+        event_loop.contexts.leave(py);
         tracing::debug!(target: TARGET, failed = result.is_err(), "stopped running");
         event_loop.stopping.set(false);
         event_loop.in_callback.set(false);
@@ -51,6 +52,7 @@ fn run_turns(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     loop {
         turn(event_loop, py)?;
         if logging::is_waiting() {
+            event_loop.contexts.leave(py);
             logging::deliver(py)?;
         }
         if event_loop.stopping.get() {
@@ -73,9 +75,11 @@ fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
     match plan {
         Poll::Skip => {}
         Poll::Now => {
+            event_loop.contexts.leave(py);
             poll_now(event_loop, py)?;
         }
         Poll::Wait(timeout) => {
+            event_loop.contexts.leave(py);
             wait(event_loop, py, timeout)?;
         }
     }
@@ -117,6 +121,8 @@ fn wait(event_loop: &EventLoop, py: Python<'_>, timeout: Option<Duration>) -> Py
     if event_loop.contexts.forget_what_ended(py) {
         return Ok(());
     }
+    event_loop.spare_handles.shrink();
+    event_loop.spare_timers.shrink();
     let called = event_loop.called_from_thread.clone();
     called.store(false, Ordering::Relaxed);
     let mut events = event_loop.events.take();
@@ -186,7 +192,7 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         } else {
             item.run(event_loop, py)
         };
-        drop(item);
+        item.finish(event_loop);
         if result.is_ok() && ran < ready && !event_loop.unsent.borrow().is_empty() {
             let now = event_loop.clock.now();
             let since = *held_since.get_or_insert(now);
@@ -212,6 +218,7 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
 /// raises.
 #[inline(always)]
 pub(super) fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<()> {
+    event_loop.contexts.leave(py);
     let mut result = Ok(());
     loop {
         let Some(transport) = event_loop.unsent.borrow_mut().pop_front() else {

@@ -7,12 +7,11 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
-use super::Scheduled;
+use super::{Scheduled, Spare};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
-use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
-use crate::raw::context::{CallContext, ContextCopies};
+use crate::raw::context::ContextCopies;
 use crate::raw::object::{Instance, Object};
 use crate::raw::threads::current_ident;
 
@@ -20,6 +19,7 @@ use crate::raw::threads::current_ident;
 ///
 /// It is not derived from `asyncio.Handle`, which would force the collector's header on it: half
 /// of the cost of scheduling, measured. The loop shows the collector what its handles hold.
+#[derive(Default)]
 pub struct Handle {
     scheduled: Scheduled,
     /// The thread that runs the callback, while one does; 0 else. Only of a callback of
@@ -31,21 +31,21 @@ pub struct Handle {
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 impl Handle {
-    /// Makes a handle.
+    /// Makes a handle that has nothing to call yet, or takes a spare one.
     ///
     /// # Errors
     /// `MemoryError`, or in debug mode what extracting the stack raises.
-    #[inline]
-    pub fn create(
-        py: Python<'_>,
-        call: Call,
-        context: CallContext,
-        debug: bool,
-    ) -> PyResult<Instance<Self>> {
-        let handle = Self {
-            scheduled: Scheduled::new(call, context),
-            running_on: Cell::new(0),
-        };
+    #[inline(always)]
+    pub fn create(py: Python<'_>, spare: &Spare<Self>, debug: bool) -> PyResult<Instance<Self>> {
+        match spare.take() {
+            Some(handle) if !debug => Ok(handle),
+            _ => Self::create_anew(py, debug),
+        }
+    }
+
+    #[inline(never)]
+    fn create_anew(py: Python<'_>, debug: bool) -> PyResult<Instance<Self>> {
+        let handle = Self::default();
         if debug {
             handle.scheduled.remember_source(py)?;
         }
@@ -154,7 +154,7 @@ fn get_context(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> P
 }
 
 fn run(handle: &Instance<Handle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    handle.scheduled.run_once(py, &ContextCopies::default())?;
+    handle.scheduled.run_alone(py)?;
     Ok(Object::none(py))
 }
 

@@ -2,8 +2,10 @@
 
 mod handle;
 mod scheduled;
+mod spare;
 mod timer_handle;
 
 pub use handle::Handle;
 pub use scheduled::Scheduled;
+pub use spare::Spare;
 pub use timer_handle::{TimerHandle, When};

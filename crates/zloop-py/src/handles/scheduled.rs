@@ -5,27 +5,23 @@ use std::cell::{Cell, OnceCell};
 use pyo3::prelude::*;
 
 use crate::imports::imports;
-use crate::raw::call::Call;
+use crate::raw::arguments::Arguments;
 use crate::raw::class::Visit;
-use crate::raw::context::{CallContext, ContextCopies};
+use crate::raw::context::{CallContext, ContextCopies, ContextSlot};
 use crate::raw::object::Object;
+use crate::raw::stored_call::StoredCall;
 
 /// A call that waits to be run.
 ///
-/// Invariant: `pending` is there until the call ran, was cancelled or its loop was closed; a
+/// Invariant: the call and its context are there until it ran, was cancelled or its loop was closed; a
 /// finished handle keeps nothing alive. Hundreds of thousands may wait at once, so the size counts.
+#[derive(Default)]
 pub struct Scheduled {
-    pending: Cell<Option<Pending>>,
+    call: StoredCall,
+    context: ContextSlot,
     /// Only in debug mode.
     debug: OnceCell<Box<DebugInfo>>,
     cancelled: Cell<bool>,
-}
-
-/// A call and where it runs.
-#[derive(Clone)]
-struct Pending {
-    call: Call,
-    context: CallContext,
 }
 
 /// What asyncio's debug mode remembers of a handle.
@@ -36,14 +32,21 @@ struct DebugInfo {
 }
 
 impl Scheduled {
-    /// A call to be run in `context`.
-    #[inline]
-    pub fn new(call: Call, context: CallContext) -> Self {
-        Self {
-            pending: Cell::new(Some(Pending { call, context })),
-            debug: OnceCell::new(),
-            cancelled: Cell::new(false),
-        }
+    /// Has it call `callback` with the arguments from `index` on, in `context`, the next time that it is run.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    #[inline(always)]
+    pub fn begin(
+        &self,
+        callback: Borrowed<'_, '_, PyAny>,
+        arguments: &Arguments<'_>,
+        index: usize,
+        context: CallContext,
+    ) -> PyResult<()> {
+        self.cancelled.set(false);
+        self.context.set(context);
+        self.call.store(callback, arguments, index)
     }
 
     /// Remembers where it was scheduled, as debug mode does.
@@ -85,19 +88,11 @@ impl Scheduled {
         self.release();
     }
 
-    /// Looks at what it holds. `look` runs no Python code and drops no object.
-    fn peek<R>(&self, look: impl FnOnce(&Pending) -> R) -> Option<R> {
-        let pending = self.pending.take()?;
-        let seen = look(&pending);
-        self.pending.set(Some(pending));
-        Some(seen)
-    }
-
     /// Drops what it holds.
     pub fn release(&self) {
-        // Taken out first: dropping may run Python code, which may look at this handle.
-        let pending = self.pending.take();
-        drop(pending);
+        let context = self.context.take();
+        self.call.clear();
+        drop(context);
     }
 
     /// Runs it once and drops what it held, but not yet in debug mode, whose reports show it.
@@ -111,13 +106,29 @@ impl Scheduled {
             self.context(py)?;
             return self.run_again(py, copies);
         }
-        let Some(mut pending) = self.pending.take() else {
+        let Some(mut context) = self.context.take() else {
             return Ok(());
         };
-        let result = copies.run(py, &mut pending.context, || pending.call.invoke(py));
+        let Some(mut call) = self.call.take() else {
+            return Ok(());
+        };
+        let result = copies.run(py, &mut context, || call.make(py));
         if result.is_err() {
-            self.pending.set(Some(pending));
+            self.context.set(context);
+            self.call.restore(call);
         }
+        // Dropped here, outside of the context: what a task's end reports is reported inside it.
+        result
+    }
+
+    /// Runs it once as [`run_once`](Self::run_once) does, for somebody else than its loop.
+    ///
+    /// # Errors
+    /// As [`run_once`](Self::run_once).
+    pub fn run_alone(&self, py: Python<'_>) -> PyResult<()> {
+        let copies = ContextCopies::default();
+        let result = self.run_once(py, &copies);
+        copies.leave(py);
         result
     }
 
@@ -126,16 +137,15 @@ impl Scheduled {
     /// # Errors
     /// What the callback raises.
     pub fn run_again(&self, py: Python<'_>, copies: &ContextCopies) -> PyResult<()> {
-        let Some(mut pending) = self.peek(Clone::clone) else {
+        let (Some(mut context), Some(mut call)) = (self.context.get(), self.call.get()) else {
             return Ok(());
         };
-        copies.run(py, &mut pending.context, || pending.call.invoke(py))
+        copies.run(py, &mut context, || call.make(py))
     }
 
     /// The callback, or `None`.
     pub fn callback(&self, py: Python<'_>) -> Object {
-        self.peek(|pending| pending.call.callable().clone())
-            .unwrap_or_else(|| Object::none(py))
+        self.call.callable().unwrap_or_else(|| Object::none(py))
     }
 
     /// The arguments as a tuple, or `None`.
@@ -143,10 +153,8 @@ impl Scheduled {
     /// # Errors
     /// `MemoryError`.
     pub fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
-        match self.peek(|pending| pending.call.clone()) {
-            Some(call) => Ok(Object::from(call.arguments_tuple(py)?)),
-            None => Ok(Object::none(py)),
-        }
+        let arguments = self.call.arguments(py)?;
+        Ok(arguments.unwrap_or_else(|| Object::none(py)))
     }
 
     /// The context it runs in, or `None`.
@@ -154,16 +162,11 @@ impl Scheduled {
     /// # Errors
     /// `MemoryError`.
     pub fn context(&self, py: Python<'_>) -> PyResult<Object> {
-        let Some(context) = self.peek(|pending| pending.context.clone()) else {
+        let Some(context) = self.context.get() else {
             return Ok(Object::none(py));
         };
         let settled = context.settle(py)?;
-        if let Some(mut pending) = self.pending.take() {
-            let shown = CallContext::Own(settled.clone());
-            let replaced = std::mem::replace(&mut pending.context, shown);
-            self.pending.set(Some(pending));
-            drop(replaced);
-        }
+        self.context.set(CallContext::Own(settled.clone()));
         Ok(settled)
     }
 
@@ -182,10 +185,8 @@ impl Scheduled {
 
     /// Shows the collector what it holds.
     pub fn traverse(&self, visit: &mut Visit) {
-        self.peek(|pending| {
-            pending.call.traverse(visit);
-            pending.context.traverse(visit);
-        });
+        self.call.traverse(visit);
+        self.context.traverse(visit);
         if let Some(debug) = self.debug.get() {
             visit.object(&debug.source_traceback);
         }

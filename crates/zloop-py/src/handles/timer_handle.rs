@@ -7,19 +7,21 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyModule, PyType};
 use zloop_core::TimerKey;
 
-use super::Scheduled;
+use super::{Scheduled, Spare};
 use crate::event_loop::EventLoop;
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
-use crate::raw::call::Call;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
-use crate::raw::context::{CallContext, ContextCopies};
 use crate::raw::object::{Instance, Object};
+use crate::raw::slot::Slot;
 
 /// A callback that waits for its time; derived from `asyncio.TimerHandle`.
+#[derive(Default)]
 pub struct TimerHandle {
     scheduled: Scheduled,
-    when: When,
+    when: Cell<f64>,
+    /// What was passed as the time, if it was no float.
+    given: Slot,
     /// Where it stands among the loop's timers, while it does.
     key: Cell<Option<TimerKey>>,
     event_loop: RefCell<Option<Instance<EventLoop>>>,
@@ -34,25 +36,33 @@ pub enum When {
 }
 
 impl TimerHandle {
-    /// Makes a handle that is not among the loop's timers yet.
+    /// Makes a handle that has nothing to call yet, or takes a spare one.
     ///
     /// # Errors
     /// `MemoryError`, or in debug mode what extracting the stack raises.
-    #[inline]
+    #[inline(always)]
     pub fn create(
         py: Python<'_>,
+        spare: &Spare<Self>,
         event_loop: &Instance<EventLoop>,
         when: When,
-        call: Call,
-        context: CallContext,
-        debug: bool,
     ) -> PyResult<Instance<Self>> {
-        let handle = Self {
-            scheduled: Scheduled::new(call, context),
-            when,
-            key: Cell::new(None),
-            event_loop: RefCell::new(Some(event_loop.clone())),
+        let debug = event_loop.is_debug();
+        let handle = match spare.take() {
+            Some(handle) if !debug => handle,
+            _ => Self::create_anew(py, debug)?,
         };
+        match when {
+            When::Seconds(seconds) => handle.when.set(seconds),
+            When::Given(when) => handle.given.set(when),
+        }
+        handle.event_loop.replace(Some(event_loop.clone()));
+        Ok(handle)
+    }
+
+    #[inline(never)]
+    fn create_anew(py: Python<'_>, debug: bool) -> PyResult<Instance<Self>> {
+        let handle = Self::default();
         if debug {
             handle.scheduled.remember_source(py)?;
         }
@@ -66,16 +76,22 @@ impl TimerHandle {
     }
 
     fn when(&self, py: Python<'_>) -> Object {
-        match &self.when {
-            When::Seconds(seconds) => Object::from(PyFloat::new(py, *seconds)),
-            When::Given(when) => when.clone(),
-        }
+        self.given
+            .get()
+            .unwrap_or_else(|| Object::from(PyFloat::new(py, self.when.get())))
     }
 
     /// Remembers its place among the loop's timers.
     #[inline]
     pub fn set_key(&self, key: Option<TimerKey>) {
         self.key.set(key);
+    }
+
+    /// Lets go of its loop, and of the time that was passed: it ran, and nobody has it.
+    #[inline]
+    pub fn forget_loop(&self) {
+        self.given.set(None);
+        drop(self.event_loop.take());
     }
 
     /// Drops all that it holds: its loop closes.
@@ -157,9 +173,7 @@ impl Class for TimerHandle {
 
     fn traverse(&self, visit: &mut Visit) {
         self.scheduled.traverse(visit);
-        if let When::Given(when) = &self.when {
-            visit.object(when);
-        }
+        self.given.traverse(visit);
         if let Ok(event_loop) = self.event_loop.try_borrow() {
             visit.optional(event_loop.as_ref().map(Instance::as_object));
         }
@@ -198,7 +212,7 @@ fn get_context(
 }
 
 fn run(handle: &Instance<TimerHandle>, py: Python<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    handle.scheduled.run_once(py, &ContextCopies::default())?;
+    handle.scheduled.run_alone(py)?;
     Ok(Object::none(py))
 }
 

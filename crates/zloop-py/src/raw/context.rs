@@ -1,6 +1,6 @@
 //! Context variables' contexts, entered without a Python call and copied only where it shows.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use super::class::Visit;
 use super::context_layout::ContextLayout;
 use super::object::Object;
+use super::slot::Slot;
 
 /// A copy of the context that is current.
 ///
@@ -36,22 +37,33 @@ pub fn copy(py: Python<'_>, context: &Object) -> PyResult<Object> {
 /// `RuntimeError` if the context is entered already, `TypeError` if it is none, or the body's.
 #[inline]
 pub fn run<R>(py: Python<'_>, context: &Object, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
-    // SAFETY: live objects on an attached thread; each successful enter is followed by one exit,
-    // with the same context, because `body` cannot leave contexts of its own entered.
-    unsafe {
-        if ffi::PyContext_Enter(context.as_ptr()) != 0 {
-            return Err(PyErr::fetch(py));
-        }
-        let result = body();
-        if ffi::PyContext_Exit(context.as_ptr()) != 0 {
-            return Err(PyErr::fetch(py));
-        }
-        result
+    enter(py, context)?;
+    let result = body();
+    exit(py, context)?;
+    result
+}
+
+/// Enters a context, which one [`exit`] follows.
+#[inline]
+fn enter(py: Python<'_>, context: &Object) -> PyResult<()> {
+    // SAFETY: a live object on an attached thread; CPython checks that it is a context that is not entered.
+    match unsafe { ffi::PyContext_Enter(context.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(py)),
+    }
+}
+
+/// Leaves the context that was entered last.
+#[inline]
+fn exit(py: Python<'_>, context: &Object) -> PyResult<()> {
+    // SAFETY: a live object on an attached thread; CPython checks that it is the current context.
+    match unsafe { ffi::PyContext_Exit(context.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(py)),
     }
 }
 
 /// What a call that waits is going to run in.
-#[derive(Clone)]
 pub enum CallContext {
     /// This very context.
     Own(Object),
@@ -70,11 +82,53 @@ impl CallContext {
             Self::Snapshot(context) => copy(py, &context),
         }
     }
+}
 
-    /// Shows the collector what it holds.
+/// A place for what a call that waits is going to run in.
+#[derive(Default)]
+pub struct ContextSlot {
+    context: Slot,
+    is_snapshot: Cell<bool>,
+}
+
+impl ContextSlot {
+    /// Puts a context in, in place of what was there.
+    #[inline(always)]
+    pub fn set(&self, context: CallContext) {
+        let (context, is_snapshot) = match context {
+            CallContext::Own(context) => (context, false),
+            CallContext::Snapshot(context) => (context, true),
+        };
+        self.is_snapshot.set(is_snapshot);
+        self.context.set(context);
+    }
+
+    /// Takes out what is in it.
+    #[inline(always)]
+    pub fn take(&self) -> Option<CallContext> {
+        let context = self.context.take()?;
+        Some(self.kind_of(context))
+    }
+
+    /// A new reference to what is in it.
+    #[inline]
+    pub fn get(&self) -> Option<CallContext> {
+        let context = self.context.get()?;
+        Some(self.kind_of(context))
+    }
+
+    #[inline(always)]
+    fn kind_of(&self, context: Object) -> CallContext {
+        if self.is_snapshot.get() {
+            CallContext::Snapshot(context)
+        } else {
+            CallContext::Own(context)
+        }
+    }
+
+    /// Shows the collector what is in it.
     pub fn traverse(&self, visit: &mut Visit) {
-        let (Self::Own(context) | Self::Snapshot(context)) = self;
-        visit.object(context);
+        self.context.traverse(visit);
     }
 }
 
@@ -82,13 +136,17 @@ impl CallContext {
 ///
 /// asyncio copies the current context for each callback. Most callbacks of a program are scheduled
 /// with the same variables and set none, so that one snapshot serves all that wait, and one copy
-/// of it all that run: whatever could tell the difference gets a copy of its own.
+/// of it all that run: whatever could tell the difference gets a copy of its own. That one is entered
+/// once for callbacks that run one after the other.
 #[derive(Default)]
 pub struct ContextCopies {
     /// The latest copy of what was current. Invariant: never entered nor shown to anybody.
     snapshot: RefCell<Option<Object>>,
     /// Where the latest callback ran. Invariant: nobody else can reach it.
     spare: RefCell<Option<Object>>,
+    /// Whether `spare` is entered. Invariant: not while the loop waits, runs anything but a callback in it, or
+    /// does not run.
+    is_inside: Cell<bool>,
 }
 
 impl ContextCopies {
@@ -96,7 +154,7 @@ impl ContextCopies {
     ///
     /// # Errors
     /// `MemoryError`.
-    #[inline]
+    #[inline(always)]
     pub fn current(&self, py: Python<'_>) -> PyResult<CallContext> {
         let Some(layout) = layout(py) else {
             return copy_current(py).map(CallContext::Own);
@@ -132,12 +190,36 @@ impl ContextCopies {
         body: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
         let snapshot = match context {
-            CallContext::Own(context) => return run(py, context, body),
+            CallContext::Own(context) => {
+                self.leave(py);
+                return run(py, context, body);
+            }
             CallContext::Snapshot(snapshot) => snapshot,
         };
         let Some(layout) = layout(py) else {
             return run(py, &copy(py, snapshot)?, body);
         };
+        // SAFETY: a context.
+        let variables = unsafe { layout.variables(snapshot) };
+        // What the callback before this one set is not seen by this one.
+        if !self.is_inside.get() || layout.current_variables(py) != variables {
+            self.leave(py);
+            self.enter(py, layout, snapshot)?;
+        }
+        let result = body();
+        if result.is_err() {
+            let ran_in = self.spare.borrow().clone();
+            self.leave(py);
+            if let Some(ran_in) = ran_in {
+                let snapshot = std::mem::replace(context, CallContext::Own(ran_in));
+                drop(snapshot);
+            }
+        }
+        result
+    }
+
+    /// Enters a context with the variables of `snapshot`: the spare one if it still has them.
+    fn enter(&self, py: Python<'_>, layout: &ContextLayout, snapshot: &Object) -> PyResult<()> {
         let spare = self.spare.take();
         let fresh = match spare {
             // SAFETY: both are contexts.
@@ -146,21 +228,43 @@ impl ContextCopies {
             }
             _ => copy(py, snapshot)?,
         };
-        let result = run(py, &fresh, body);
-        if result.is_err() {
-            let snapshot = std::mem::replace(context, CallContext::Own(fresh));
-            drop(snapshot);
-            return result;
+        enter(py, &fresh)?;
+        self.spare.replace(Some(fresh));
+        self.is_inside.set(true);
+        Ok(())
+    }
+
+    /// Leaves the context that callbacks run in, if it is entered.
+    #[inline]
+    pub fn leave(&self, py: Python<'_>) {
+        if self.is_inside.get() {
+            self.exit(py);
         }
+    }
+
+    fn exit(&self, py: Python<'_>) {
+        self.is_inside.set(false);
+        let Some(spare) = self.spare.take() else {
+            return;
+        };
+        if let Err(error) = exit(py, &spare) {
+            error.write_unraisable(py, None);
+            return;
+        }
+        let Some(layout) = layout(py) else {
+            return;
+        };
         // One whose variables were set is not kept, nor are they through it.
-        // SAFETY: both are contexts.
-        if unsafe {
-            layout.is_unshared(&fresh) && layout.variables(&fresh) == layout.variables(snapshot)
-        } {
-            let old = self.spare.replace(Some(fresh));
-            drop(old);
+        let is_as_it_was = match &*self.snapshot.borrow() {
+            // SAFETY: both are contexts.
+            Some(snapshot) => unsafe {
+                layout.is_unshared(&spare) && layout.variables(&spare) == layout.variables(snapshot)
+            },
+            None => false,
+        };
+        if is_as_it_was {
+            self.spare.replace(Some(spare));
         }
-        result
     }
 
     /// Drops the copies if nothing else has their variables any more, and says whether it did: the
@@ -187,10 +291,14 @@ impl ContextCopies {
         is_last
     }
 
-    /// Drops the copies.
+    /// Drops the copies, but for one that is entered.
     pub fn clear(&self) {
-        let copies = (self.snapshot.take(), self.spare.take());
-        drop(copies);
+        let spare = if self.is_inside.get() {
+            None
+        } else {
+            self.spare.take()
+        };
+        drop((self.snapshot.take(), spare));
     }
 
     /// Shows the collector what it holds.

@@ -20,5 +20,6 @@ mod context_layout;
 pub mod methods;
 pub mod object;
 pub mod slot;
+pub mod stored_call;
 pub mod threads;
 mod weak;

@@ -170,6 +170,13 @@ impl<T: Class> Instance<T> {
         &self.object
     }
 
+    /// Whether nobody but the owner of this reference can reach the instance.
+    #[inline]
+    pub fn is_unshared(&self) -> bool {
+        // SAFETY: a live instance, and the thread is attached by the module's rule.
+        self.object.references() == 1 && !unsafe { super::weak::are_there(self.as_ptr()) }
+    }
+
     /// Gives up what is known of the class.
     #[inline]
     pub fn into_object(self) -> Object {

@@ -29,6 +29,24 @@ pub(super) unsafe fn start_list(list: *mut *mut ffi::PyObject) {
     unsafe { list.write(std::ptr::null_mut()) }
 }
 
+/// Whether there are weak references to an instance.
+///
+/// # Safety
+/// `object` is a live instance, on an attached thread.
+#[inline]
+pub(super) unsafe fn are_there(object: *mut ffi::PyObject) -> bool {
+    // SAFETY: a class with an offset has its list there, before or behind an instance's begin.
+    unsafe {
+        let offset = (*ffi::Py_TYPE(object)).tp_weaklistoffset;
+        offset != 0
+            && !object
+                .byte_offset(offset)
+                .cast::<*mut ffi::PyObject>()
+                .read()
+                .is_null()
+    }
+}
+
 /// Ends the weak references to an instance, whichever class of its line has the list.
 ///
 /// # Safety

@@ -20,6 +20,8 @@ use crate::tls::TlsTransport;
 const LARGE: usize = 8 * 1024;
 /// A read that brings so much is of bulk.
 const BULK: usize = STREAM_READ_SIZE / 2;
+/// More than a `bytes` object and the allocator need beside the bytes.
+const BYTES_OVERHEAD: usize = 4096;
 const READ_FAILED: &str = "Fatal read error on socket transport";
 
 pub(super) fn add_methods(builder: ClassBuilder<StreamTransport>) -> ClassBuilder<StreamTransport> {
@@ -69,6 +71,15 @@ impl Expected {
             Self::Bulk => READ_SIZE,
         }
     }
+}
+
+/// Tells the allocator that blocks of a read's size come and go: glibc maps the first ones, page by page, and
+/// takes those of a size that was given back from the heap afterwards. A `bytes` object that was cut to size
+/// is too small to teach it that, and each one would be mapped and given back.
+fn expect_objects_of_read_size() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(
+        STREAM_READ_SIZE + BYTES_OVERHEAD,
+    )));
 }
 
 /// What one read brought.
@@ -145,7 +156,11 @@ impl Instance<StreamTransport> {
                 Received::Nothing => return Ok(()),
             };
             if room == STREAM_READ_SIZE {
-                self.expected.set(expected.after(length));
+                let next = expected.after(length);
+                if matches!((expected, next), (Expected::Small, Expected::Large)) {
+                    expect_objects_of_read_size();
+                }
+                self.expected.set(next);
             }
             let result = call::call1(py, data_received, &data);
             self.end_if_failed(
