@@ -202,3 +202,115 @@ def test_what_is_scheduled_when_a_variables_value_goes_is_run(loop):
         await done
 
     loop.run_until_complete(main())
+
+
+class Ending:
+    """A variable's value that does something when it ends."""
+
+    def __init__(self, end):
+        self._end = end
+
+    def __del__(self):
+        self._end()
+
+
+@pytest.mark.parametrize("wake", ["call_soon", "stop", "timer"])
+def test_the_loop_does_not_sleep_on_what_the_last_callbacks_values_do_when_they_end(loop, wake):
+    stops = {
+        "call_soon": lambda: loop.call_soon(loop.stop),
+        "stop": loop.stop,
+        "timer": lambda: loop.call_later(0, loop.stop),
+    }
+    loop.call_soon(lambda: variable.set(Ending(stops[wake])))
+    late = loop.call_later(30, pytest.fail, "it slept")
+    loop.run_forever()
+    late.cancel()
+
+
+def test_what_a_callbacks_value_cancels_when_it_ends_does_not_run(loop):
+    ran = []
+    loop.call_soon(lambda: variable.set(Ending(lambda: handle.cancel())))
+    handle = loop.call_soon(ran.append, "cancelled")
+    run_once(loop)
+    assert ran == []
+
+
+def test_what_a_callback_had_ends_outside_of_its_context(loop):
+    seen = []
+
+    def set_one(argument):
+        variable.set("inside")
+
+    def end():
+        seen.append(variable.get())
+        variable.set("set at the end")
+
+    loop.call_soon(set_one, Ending(end))
+    loop.call_soon(lambda: seen.append(variable.get()))
+    token = variable.set("around")
+    try:
+        run_once(loop)
+    finally:
+        variable.reset(token)
+    assert seen == ["around", "unset"]
+
+
+def test_a_future_whose_error_nobody_took_is_reported_outside_of_the_callbacks_context(loop):
+    seen = []
+    loop.set_exception_handler(lambda *_: seen.append(variable.get()))
+
+    def take(future):
+        variable.set("inside")
+
+    def give():
+        future = loop.create_future()
+        future.set_exception(ValueError())
+        loop.call_soon(take, future)
+
+    loop.call_soon(give)
+    run_once(loop)
+    run_once(loop)
+    gc.collect()
+    assert seen == ["unset"]
+
+
+def test_values_that_end_late_are_not_seen_by_the_next_callback(loop):
+    other = contextvars.ContextVar("other", default=None)
+    own = contextvars.copy_context()
+    seen = []
+
+    def end():
+        variable.set("from the end")
+
+    def outer():
+        other.set(Ending(end))
+        loop.call_soon(int)
+
+    def schedule():
+        variable.set("mine")
+        loop.call_soon(lambda: seen.append(variable.get()))
+        loop.call_soon(loop.stop)
+
+    loop.call_soon(outer)
+    loop.call_soon(lambda: loop.call_soon(schedule, context=own))
+    loop.run_forever()
+    assert seen == ["mine"]
+
+
+def test_a_token_belongs_to_the_callback_that_got_it(loop):
+    tokens, refused = [], []
+
+    def first():
+        before = variable.set("one")
+        tokens.append(variable.set("two"))
+        variable.reset(before)
+
+    def second():
+        try:
+            variable.reset(tokens[0])
+        except ValueError as error:
+            refused.append(error)
+
+    contextvars.Context().run(lambda: (loop.call_soon(first), loop.call_soon(second)))
+    run_once(loop)
+    assert len(refused) == 1

@@ -177,3 +177,21 @@ def test_protocols_and_callbacks_of_one_batch_do_not_see_each_others_variables(l
     loop.run_until_complete(main())
     assert [value for what, value in seen if what == "called"] == ["unset", "unset"]
     assert [value for what, value in seen if what == "made"] == ["unset"]
+
+
+def test_bound_methods_and_closures_are_called_as_functions_are(loop, schedule):
+    class Counter:
+        def __init__(self):
+            self.count = 0
+
+        def add(self, amount=1):
+            self.count += amount
+
+    counter = Counter()
+    for amount in range(3):
+        schedule(counter.add)
+        schedule(counter.add, amount)
+        schedule(lambda amount=amount: counter.add(amount))
+        schedule(Counter().add)
+    run_once(loop)
+    assert counter.count == 3 + 3 + 3

@@ -27,7 +27,7 @@ use pyo3::prelude::*;
 /// The native part of zloop.
 #[pymodule(gil_used = true)]
 fn _zloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    raw::context::prepare(module.py());
+    raw::context_copies::prepare(module.py());
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<tls::RustlsContext>()?;
     module.add_class::<transport::PendingConnection>()?;

@@ -99,19 +99,32 @@ impl Ready {
 
     /// Drops it after it was run. A handle that nobody else has is kept for another callback.
     #[inline]
-    pub fn finish(self, event_loop: &EventLoop) {
-        match self {
+    pub fn finish(self, event_loop: &EventLoop, py: Python<'_>) {
+        let left_over = match self {
             Self::Handle(handle) | Self::ThreadsafeHandle(handle)
                 if !handle.scheduled().is_debug() =>
             {
-                event_loop.spare_handles.keep(handle, |_| {});
+                event_loop
+                    .spare_handles
+                    .keep(handle)
+                    .map_err(Instance::into_object)
             }
-            Self::Timer(handle) if !handle.scheduled().is_debug() => {
+            Self::Timer(handle) if handle.is_reusable() => {
+                if handle.is_unshared() {
+                    handle.forget_loop();
+                }
                 event_loop
                     .spare_timers
-                    .keep(handle, TimerHandle::forget_loop);
+                    .keep(handle)
+                    .map_err(Instance::into_object)
             }
-            other => drop(other),
+            _ => return,
+        };
+        if let Err(handle) = left_over
+            && !handle.ends_quietly()
+        {
+            // Weak references may have callbacks.
+            event_loop.contexts.leave(py);
         }
     }
 

@@ -36,15 +36,28 @@ fn run(event_loop: &Instance<EventLoop>, _: Python<'_>, _: Arguments<'_>) -> PyR
         event_loop.check_open()?;
         event_loop.thread.set(current_ident());
         tracing::debug!(target: TARGET, "running");
+        let running = Running { event_loop, py };
         let result = run_turns(event_loop, py);
-        event_loop.contexts.leave(py);
         tracing::debug!(target: TARGET, failed = result.is_err(), "stopped running");
-        event_loop.stopping.set(false);
-        event_loop.in_callback.set(false);
-        event_loop.thread.set(0);
-        event_loop.contexts.clear();
+        drop(running);
         result.and(logging::deliver(py)).map(|()| Object::none(py))
     })
+}
+
+/// Ends a run, even one that panics.
+struct Running<'a, 'py> {
+    event_loop: &'a EventLoop,
+    py: Python<'py>,
+}
+
+impl Drop for Running<'_, '_> {
+    fn drop(&mut self) {
+        self.event_loop.contexts.leave(self.py);
+        self.event_loop.stopping.set(false);
+        self.event_loop.in_callback.set(false);
+        self.event_loop.thread.set(0);
+        self.event_loop.contexts.clear();
+    }
 }
 
 fn run_turns(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
@@ -192,7 +205,7 @@ fn run_batch(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         } else {
             item.run(event_loop, py)
         };
-        item.finish(event_loop);
+        item.finish(event_loop, py);
         if result.is_ok() && ran < ready && !event_loop.unsent.borrow().is_empty() {
             let now = event_loop.clock.now();
             let since = *held_since.get_or_insert(now);

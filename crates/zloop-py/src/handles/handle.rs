@@ -11,7 +11,7 @@ use super::{Scheduled, Spare};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
-use crate::raw::context::ContextCopies;
+use crate::raw::context_copies::ContextCopies;
 use crate::raw::object::{Instance, Object};
 use crate::raw::threads::current_ident;
 

@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::Visit;
-use crate::raw::context::{CallContext, ContextCopies, ContextSlot};
+use crate::raw::context::{CallContext, ContextSlot};
+use crate::raw::context_copies::ContextCopies;
 use crate::raw::object::Object;
 use crate::raw::stored_call::StoredCall;
 
@@ -116,8 +117,11 @@ impl Scheduled {
         if result.is_err() {
             self.context.set(context);
             self.call.restore(call);
+        } else if !(call.ends_quietly() && context.is_kept()) {
+            // What ends now does so outside of the context, as what a task's end reports is reported inside its
+            // own.
+            copies.leave(py);
         }
-        // Dropped here, outside of the context: what a task's end reports is reported inside it.
         result
     }
 

@@ -31,13 +31,15 @@ impl<T: Class> Spare<T> {
         self.0.borrow_mut().pop()
     }
 
-    /// Keeps a handle that has run, unless somebody else has it. `empty` makes it let go of what it still holds.
+    /// Keeps a handle that has run and holds nothing; gives it back if somebody else has it.
     #[inline]
-    pub fn keep(&self, handle: Instance<T>, empty: impl FnOnce(&T)) {
-        if handle.is_unshared() && self.0.borrow().len() < MOST {
-            empty(&handle);
-            self.0.borrow_mut().push(handle);
+    pub fn keep(&self, handle: Instance<T>) -> Result<(), Instance<T>> {
+        let mut kept = self.0.borrow_mut();
+        if !handle.is_unshared() || kept.len() >= MOST {
+            return Err(handle);
         }
+        kept.push(handle);
+        Ok(())
     }
 
     /// Frees some, if there are many: the loop is about to wait.
@@ -46,7 +48,9 @@ impl<T: Class> Spare<T> {
         let mut kept = self.0.borrow_mut();
         if kept.len() > MOST_IDLE {
             let left = kept.len().saturating_sub(FREED_AT_ONCE).max(MOST_IDLE);
-            kept.truncate(left);
+            let freed = kept.split_off(left);
+            drop(kept);
+            drop(freed);
         }
     }
 

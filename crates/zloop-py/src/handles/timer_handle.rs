@@ -87,11 +87,16 @@ impl TimerHandle {
         self.key.set(key);
     }
 
-    /// Lets go of its loop, and of the time that was passed: it ran, and nobody has it.
+    /// Lets go of its loop: it ran, and nobody else has it.
     #[inline]
     pub fn forget_loop(&self) {
-        self.given.set(None);
         drop(self.event_loop.take());
+    }
+
+    /// Whether it can serve again once it ran.
+    #[inline]
+    pub fn is_reusable(&self) -> bool {
+        !self.scheduled.is_debug() && self.given.is_empty()
     }
 
     /// Drops all that it holds: its loop closes.
@@ -148,6 +153,10 @@ impl TimerHandle {
             })
             .getter(c"_source_traceback", |handle, py| {
                 Ok(handle.scheduled.source_traceback(py))
+            })
+            .getter(c"_repr", |handle, py| {
+                let repr = handle.scheduled.remembered_repr();
+                Ok(repr.unwrap_or_else(|| Object::none(py)))
             })
             .getter(c"_when", |handle, py| Ok(handle.when(py)))
             .getter(c"_loop", |handle, py| {

@@ -95,15 +95,16 @@ impl ContextLayout {
         unsafe { ffi::Py_REFCNT(self.variables(context).cast_mut().cast()) }
     }
 
-    /// Whether nobody but the owner of `context` can reach it.
+    /// Whether there are `count` references to `context` and no weak ones, so that nobody but their owners can
+    /// reach it.
     ///
     /// # Safety
     /// `context` is a context.
     #[inline]
-    pub unsafe fn is_unshared(&self, context: &Object) -> bool {
+    pub unsafe fn has_references(&self, context: &Object, count: isize) -> bool {
         // SAFETY: a live context; its class told where the weak references are.
         unsafe {
-            ffi::Py_REFCNT(context.as_ptr()) == 1
+            context.references() == count
                 && word(context.as_ptr().cast(), self.weak_references) == 0
         }
     }

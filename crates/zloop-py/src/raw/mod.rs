@@ -16,6 +16,7 @@ pub mod bytes;
 pub mod call;
 pub mod class;
 pub mod context;
+pub mod context_copies;
 mod context_layout;
 pub mod methods;
 pub mod object;

@@ -9,6 +9,13 @@ use pyo3::prelude::*;
 
 use super::class::Class;
 
+unsafe extern "C" {
+    // Not declared by pyo3-ffi; exported by every CPython.
+    static mut PyMethod_Type: ffi::PyTypeObject;
+    fn PyMethod_Self(method: *mut ffi::PyObject) -> *mut ffi::PyObject;
+    fn PyMethod_Function(method: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
 /// An owned reference, released at once when dropped.
 ///
 /// `Py<PyAny>` asks a thread-local counter at each drop whether the thread is attached, and defers
@@ -95,6 +102,31 @@ impl Object {
     pub fn references(&self) -> isize {
         // SAFETY: a live object.
         unsafe { ffi::Py_REFCNT(self.as_ptr()) }
+    }
+
+    /// Whether to drop this reference runs no destructor: somebody else keeps the object, or it is one of a few
+    /// types that have none. A bound method, which is often made for one call, goes quietly if what it is bound
+    /// to is kept.
+    #[inline]
+    pub fn ends_quietly(&self) -> bool {
+        self.references() > 1 || self.has_no_destructor()
+    }
+
+    fn has_no_destructor(&self) -> bool {
+        // SAFETY: a live object; the type check is exact, so it has the layout of that type, and a method's parts
+        // are borrowed from the method that lives.
+        unsafe {
+            let pointer = self.as_ptr();
+            if ffi::Py_IS_TYPE(pointer, &raw mut PyMethod_Type) != 0 {
+                return ffi::Py_REFCNT(PyMethod_Self(pointer)) > 1
+                    && ffi::Py_REFCNT(PyMethod_Function(pointer)) > 1
+                    && !super::weak::are_there(pointer);
+            }
+            ffi::PyLong_CheckExact(pointer) != 0
+                || ffi::PyUnicode_CheckExact(pointer) != 0
+                || ffi::PyBytes_CheckExact(pointer) != 0
+                || ffi::PyFloat_CheckExact(pointer) != 0
+        }
     }
 
     /// Whether this is the very object `other`.

@@ -164,6 +164,13 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether to drop it ends nothing that has a destructor.
+    #[inline(always)]
+    pub fn ends_quietly(&self) -> bool {
+        self.callable.ends_quietly()
+            && (self.arguments.iter().flatten().flatten()).all(Object::ends_quietly)
+    }
+
     /// Makes the call, and drops the result.
     ///
     /// # Errors
