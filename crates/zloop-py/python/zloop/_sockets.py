@@ -80,6 +80,11 @@ class SocketOperations(NameResolution):
             sent = sock.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
+        # Of other types, the length need not be one of bytes.
+        if type(data) is not bytes or sent < len(data):
+            await self._send_rest(sock, data, sent)
+
+    async def _send_rest(self, sock: socket.socket, data: Any, sent: int) -> None:
         with memoryview(data) as view, view.cast("B") as octets:
             while sent < len(octets):
                 await self._wait_writable(sock)
@@ -145,7 +150,8 @@ class SocketOperations(NameResolution):
                 return connection, address
 
     def _check_socket(self, sock: socket.socket) -> None:
-        check_ssl_socket(sock)
+        if type(sock) is not _stdlib_socket:
+            check_ssl_socket(sock)
         if self.get_debug() and sock.gettimeout() != 0:
             raise ValueError("the socket must be non-blocking")
 

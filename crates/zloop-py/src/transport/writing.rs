@@ -21,7 +21,7 @@ use crate::tls::TlsTransport;
 const GATHER_LIMIT: usize = 64 * 1024;
 /// Bulk is gathered up to this many bytes: sent by 256 KiB, each byte takes a third more of the
 /// processor.
-const BULK_LIMIT: usize = 512 * 1024;
+const BULK_LIMIT: usize = 1024 * 1024;
 /// Ciphertext is gathered until it is more than this, so four times 64 KiB: sent by 64 KiB, each
 /// byte takes 70 % more of the processor than by 256 KiB, and by 512 KiB twice as much.
 const CIPHERTEXT_LIMIT: usize = 224 * 1024;
