@@ -253,9 +253,9 @@ impl Class for EventLoop {
     const DOC: &'static CStr =
         c"The native part of an event loop: scheduling, turns, descriptors, transports.";
 
+    #[inline(always)]
     fn placement() -> &'static Placement {
-        static PLACEMENT: Placement = Placement::behind_base();
-        &PLACEMENT
+        &Placement::BehindObject
     }
 
     fn traverse(&self, visit: &mut Visit) {

@@ -128,9 +128,9 @@ impl Class for Handle {
     const COLLECTED: bool = false;
     const WEAKLY_REFERENCED: bool = true;
 
+    #[inline(always)]
     fn placement() -> &'static Placement {
-        static PLACEMENT: Placement = Placement::behind_base();
-        &PLACEMENT
+        &Placement::BehindObject
     }
 
     fn traverse(&self, visit: &mut Visit) {

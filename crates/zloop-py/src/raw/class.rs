@@ -16,22 +16,47 @@ use super::object::{Instance, Object};
 use super::weak;
 
 /// Where in an instance the Rust value stands: behind what the base class needs.
-///
-/// It is written once, when the class is built, and is the same in each interpreter of a process,
-/// because it follows from the base class's size alone.
-pub struct Placement(AtomicUsize);
+pub enum Placement {
+    /// The base class is `object`: known to the compiler.
+    BehindObject,
+    /// It is written once, when the class is built, and is the same in each interpreter of a process,
+    /// because it follows from the base class's size alone.
+    BehindBase(AtomicUsize),
+}
 
 impl Placement {
     /// A placement that is settled when the class is built.
     pub const fn behind_base() -> Self {
-        Self(AtomicUsize::new(0))
+        Self::BehindBase(AtomicUsize::new(0))
     }
 
-    #[inline]
+    #[inline(always)]
     fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        match self {
+            Self::BehindObject => const { size_of::<ffi::PyObject>().next_multiple_of(ALIGNMENT) },
+            Self::BehindBase(offset) => offset.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes where the value stands.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the base class has another size than was said.
+    fn settle(&self, offset: usize) -> PyResult<()> {
+        if let Self::BehindBase(place) = self {
+            place.store(offset, Ordering::Relaxed);
+        }
+        if self.get() == offset {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "the base class has an unexpected size",
+        ))
     }
 }
+
+/// That of instances: what CPython's allocator gives.
+const ALIGNMENT: usize = 16;
 
 /// A Rust type whose values are the native part of a Python class's instances.
 pub trait Class: Sized + 'static {
@@ -524,7 +549,7 @@ impl<T: Class> ClassBuilder<T> {
             if !self.constructible {
                 flags |= ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
             }
-            let alignment = align_of::<T>().max(16);
+            let alignment = align_of::<T>().max(ALIGNMENT);
             let base_size = usize::try_from((*base.as_type_ptr()).tp_basicsize)
                 .map_err(|_| PyRuntimeError::new_err("the base class has no size"))?;
             let offset = base_size.next_multiple_of(alignment);
@@ -546,7 +571,7 @@ impl<T: Class> ClassBuilder<T> {
             };
             let class = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &mut spec, base.as_ptr());
             let class = Bound::from_owned_ptr_or_err(module.py(), class)?.cast_into::<PyType>()?;
-            T::placement().0.store(offset, Ordering::Relaxed);
+            T::placement().settle(offset)?;
             Ok(NativeClass {
                 class: class.unbind(),
                 native: PhantomData,
