@@ -137,13 +137,19 @@ class Load:
             await asyncio.sleep(0.002)
 
     async def _get(self, path):
-        """Asks again if a connection ended before a byte of the answer, as a client may."""
-        try:
-            return await self._client.get(path)
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-            if "peer closed connection" in str(error):
-                raise  # In the middle of an answer.
-            return await self._client.get(path)
+        """Asks again if a connection ended before a byte of the answer, as a client may.
+
+        It was idle, or accepted in the moment in which its worker shut down; and any of those that are kept
+        may have ended with it.
+        """
+        for attempts_left in reversed(range(20)):
+            try:
+                return await self._client.get(path)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
+                is_in_mid_answer = "peer closed connection" in str(error)
+                if is_in_mid_answer or not attempts_left:
+                    raise
+        return None
 
     async def hears(self, count):
         """Waits for so many answers more."""

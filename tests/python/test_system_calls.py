@@ -68,3 +68,55 @@ def sleeps(pid: int) -> bool:
     """Whether the process's main thread sleeps."""
     state = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return state == "S"
+
+
+LARGE_MESSAGES = """
+    import asyncio, resource, socket, zloop
+
+    SIZE, WARM, COUNTED = 100 * 1024, 50, 200
+
+    class Peer(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+            self.missing = SIZE
+
+        def data_received(self, data):
+            self.missing -= len(data)
+            if self.missing == 0:
+                self.missing = SIZE
+                self.answer()
+            self.transport.write(data)
+
+        def answer(self):
+            pass
+
+    class First(Peer):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            self.rounds, self.done = 0, asyncio.get_running_loop().create_future()
+
+        def answer(self):
+            self.rounds += 1
+            if self.rounds == WARM:
+                self.before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            elif self.rounds == WARM + COUNTED:
+                after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+                self.done.set_result((after - self.before) / COUNTED)
+                self.transport.abort()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        ends = socket.socketpair()
+        await loop.connect_accepted_socket(Peer, ends[0])
+        transport, first = await loop.connect_accepted_socket(First, ends[1])
+        transport.write(bytes(SIZE))
+        print(await first.done)
+
+    zloop.run(main())
+"""
+
+
+def test_large_messages_are_not_read_into_pages_that_come_and_go():
+    """Each new page costs a fault, and a message of 100 KiB would take 25 of them at each end."""
+    result = subprocess.run(program(LARGE_MESSAGES), capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 5, result.stderr

@@ -63,6 +63,18 @@ def test_limits_need_not_be_whole_numbers(loop):
     loop.run_until_complete(main())
 
 
+def test_one_large_write_pauses_the_protocol_at_once(loop):
+    """Several that are smaller may be gathered first, one is sent within the call as on asyncio."""
+
+    async def main():
+        transport, protocol, peer = await connected(pair=small_pair)
+        transport.write(b"x" * 512 * 1024)
+        assert protocol.calls == ["made", "pause"]
+        await finished(transport, protocol, peer)
+
+    loop.run_until_complete(main())
+
+
 @pytest.mark.parametrize("high", [0, 1000, 100_000])
 def test_protocol_is_paused_and_resumed_once(loop, high):
     async def main():
