@@ -330,8 +330,11 @@ def test_over_tls_by_the_fallback(loop, file):
         with pytest.raises(RuntimeError, match=message):
             await loop.sendfile(writer.transport, file, fallback=False)
         assert await loop.sendfile(writer.transport, file) == len(CONTENT)
+        # The fallback takes 0 for no limit.
+        file.seek(0)
+        assert await loop.sendfile(writer.transport, file, 0, 0) == len(CONTENT)
         writer.close()
-        assert await received == CONTENT
+        assert await received == CONTENT * 2
         await writer.wait_closed()
         server.close()
         await server.wait_closed()

@@ -204,3 +204,43 @@ def test_what_was_not_read_before_close_is_not_delivered(loop, paused):
         peer.sock.close()
 
     loop.run_until_complete(main())
+
+
+def stream(loop, sock):
+    return loop.create_connection(asyncio.Protocol, sock=sock)
+
+
+def datagram(loop, sock):
+    return loop.create_datagram_endpoint(asyncio.DatagramProtocol, sock=sock)
+
+
+def write_pipe(loop, sock):
+    return loop.connect_write_pipe(asyncio.BaseProtocol, sock)
+
+
+@pytest.mark.parametrize("method", ["close", "abort"])
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (stream, socket.SOCK_STREAM),
+        (datagram, socket.SOCK_DGRAM),
+        (write_pipe, socket.SOCK_STREAM),
+    ],
+)
+def test_debug_mode_refuses_to_close_on_another_thread(zloop_loop, make, kind, method):
+    """As on asyncio, whose transport cannot be closed any more then; here it can."""
+    zloop_loop.set_debug(True)
+    message = "^Non-thread-safe operation invoked on an event loop other than the current one$"
+
+    async def main():
+        ours, theirs = socket.socketpair(type=kind)
+        ours.setblocking(False)
+        transport, _ = await make(zloop_loop, ours)
+        with pytest.raises(RuntimeError, match=message):
+            await asyncio.to_thread(getattr(transport, method))
+        transport.abort()
+        await turns(3)
+        assert ours.fileno() == -1
+        theirs.close()
+
+    zloop_loop.run_until_complete(main())

@@ -165,6 +165,8 @@ class FileSending(SocketOperations):
         seekable = hasattr(file, "seek")
         if seekable or offset:
             file.seek(offset)
+        # As asyncio has it here, and only here: 0 is no limit.
+        count = count or None
         buffer = memoryview(bytearray(min(count or _TRANSPORT_BLOCK, _TRANSPORT_BLOCK)))
         sent = 0
         detour = FileDetour(self, transport)

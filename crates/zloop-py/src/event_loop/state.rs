@@ -104,6 +104,16 @@ impl EventLoop {
         Ok(())
     }
 
+    /// # Errors
+    /// In debug mode, `RuntimeError` if another thread than this one runs the loop.
+    #[inline]
+    pub fn check_thread_in_debug_mode(&self) -> PyResult<()> {
+        if self.is_debug() {
+            self.check_thread()?;
+        }
+        Ok(())
+    }
+
     /// What debug mode checks of a callback.
     ///
     /// # Errors

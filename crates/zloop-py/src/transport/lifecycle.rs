@@ -304,7 +304,11 @@ impl Instance<StreamTransport> {
     }
 
     /// Queues `connection_lost`.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the loop is closed, or in debug mode runs on another thread.
     pub(super) fn schedule_loss(&self, py: Python<'_>, reason: Option<Object>) -> PyResult<()> {
+        self.event_loop.check_thread_in_debug_mode()?;
         self.lost_count.set(self.lost_count.get() + 1);
         self.loss_scheduled.set(true);
         if self.shared_context.is_none() {

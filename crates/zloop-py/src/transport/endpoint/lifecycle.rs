@@ -185,6 +185,9 @@ impl<T: EndpointTransport> Instance<T> {
     }
 
     /// Has `connection_lost` called at the next turn.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the loop is closed, or in debug mode runs on another thread.
     pub(in crate::transport) fn schedule_loss(
         &self,
         py: Python<'_>,
@@ -195,6 +198,7 @@ impl<T: EndpointTransport> Instance<T> {
             return Ok(());
         }
         endpoint.event_loop.check_open()?;
+        endpoint.event_loop.check_thread_in_debug_mode()?;
         endpoint.loss_scheduled.set(true);
         endpoint.lost_count.set(endpoint.lost_count.get() + 1);
         self.update_interest(py)?;
