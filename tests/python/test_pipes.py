@@ -399,3 +399,21 @@ def test_transports_are_freed(zloop_loop, pipe):
     reference = zloop_loop.run_until_complete(main())
     gc.collect()
     assert reference() is None
+
+
+def test_a_descriptor_that_cannot_be_waited_for_is_reported(zloop_loop):
+    reports = []
+    zloop_loop.set_exception_handler(lambda _, context: reports.append(context))
+
+    async def main():
+        with open("/dev/null", "rb") as pipe:
+            transport, protocol = await zloop_loop.connect_read_pipe(asyncio.Protocol, pipe)
+            await asyncio.sleep(0)
+            transport.close()
+            await asyncio.sleep(0)
+        (report,) = reports
+        assert report["message"] == "Cannot wait for the descriptor of a transport"
+        assert isinstance(report["exception"], PermissionError)
+        assert (report["transport"], report["protocol"]) == (transport, protocol)
+
+    zloop_loop.run_until_complete(main())

@@ -308,6 +308,22 @@ def test_wrong_transports(loop, file, pair):
     loop.run_until_complete(main())
 
 
+def test_a_second_one_at_a_time_is_refused(zloop_loop, pair, file):
+    left, _ = pair
+
+    async def main():
+        async with connection(zloop_loop, left) as (transport, _protocol):
+            first = asyncio.create_task(zloop_loop.sendfile(transport, file))
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="^Empty waiter is already set$"):
+                await zloop_loop.sendfile(transport, file)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+
+    zloop_loop.run_until_complete(main())
+
+
 def test_over_tls_by_the_fallback(loop, file):
     authority = trustme.CA()
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
