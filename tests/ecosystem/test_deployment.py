@@ -142,14 +142,15 @@ class Load:
         It was idle, or accepted in the moment in which its worker shut down; and any of those that are kept
         may have ended with it.
         """
-        for attempts_left in reversed(range(20)):
+        attempts_left = 20
+        while True:
+            attempts_left -= 1
             try:
                 return await self._client.get(path)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
                 is_in_mid_answer = "peer closed connection" in str(error)
                 if is_in_mid_answer or not attempts_left:
                     raise
-        return None
 
     async def hears(self, count):
         """Waits for so many answers more."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import gc
 import weakref
 
@@ -15,19 +16,12 @@ def run_once(loop):
     loop.run_forever()
 
 
-def schedulers(loop):
-    """Each way to schedule something for the next turn."""
-    return {
-        "call_soon": loop.call_soon,
-        "call_soon_threadsafe": loop.call_soon_threadsafe,
-        "call_later": lambda *call: loop.call_later(0, *call),
-        "call_at": lambda *call: loop.call_at(0, *call),
-    }
-
-
 @pytest.fixture(params=["call_soon", "call_soon_threadsafe", "call_later", "call_at"])
 def schedule(request, loop):
-    return schedulers(loop)[request.param]
+    """Each way to schedule something for the next turn."""
+    method = getattr(loop, request.param)
+    takes_time = request.param in ("call_later", "call_at")
+    return functools.partial(method, 0) if takes_time else method
 
 
 def test_a_handle_that_somebody_keeps_does_not_become_another_ones(loop, schedule):

@@ -104,19 +104,13 @@ impl Ready {
             Self::Handle(handle) | Self::ThreadsafeHandle(handle)
                 if !handle.scheduled().is_debug() =>
             {
-                event_loop
-                    .spare_handles
-                    .keep(handle)
-                    .map_err(Instance::into_object)
+                let kept = event_loop.spare_handles.keep(handle, |_| {});
+                kept.map_err(Instance::into_object)
             }
             Self::Timer(handle) if handle.is_reusable() => {
-                if handle.is_unshared() {
-                    handle.forget_loop();
-                }
-                event_loop
-                    .spare_timers
-                    .keep(handle)
-                    .map_err(Instance::into_object)
+                let spare = &event_loop.spare_timers;
+                let kept = spare.keep(handle, TimerHandle::forget_loop);
+                kept.map_err(Instance::into_object)
             }
             _ => return,
         };

@@ -85,16 +85,13 @@ fn turn(event_loop: &Instance<EventLoop>, py: Python<'_>) -> PyResult<()> {
         .plan(ready, stopping, next_deadline, || {
             event_loop.now_for_timers()
         });
+    if plan != Poll::Skip {
+        event_loop.contexts.leave(py);
+    }
     match plan {
         Poll::Skip => {}
-        Poll::Now => {
-            event_loop.contexts.leave(py);
-            poll_now(event_loop, py)?;
-        }
-        Poll::Wait(timeout) => {
-            event_loop.contexts.leave(py);
-            wait(event_loop, py, timeout)?;
-        }
+        Poll::Now => poll_now(event_loop, py)?,
+        Poll::Wait(timeout) => wait(event_loop, py, timeout)?,
     }
     queue_due_timers(event_loop);
     run_batch(event_loop, py)

@@ -31,13 +31,16 @@ impl<T: Class> Spare<T> {
         self.0.borrow_mut().pop()
     }
 
-    /// Keeps a handle that has run and holds nothing; gives it back if somebody else has it.
+    /// Keeps a handle that has run, and which `empty` makes let go of its loop if it refers to that; gives it
+    /// back if somebody else has it.
     #[inline]
-    pub fn keep(&self, handle: Instance<T>) -> Result<(), Instance<T>> {
+    pub fn keep(&self, handle: Instance<T>, empty: impl FnOnce(&T)) -> Result<(), Instance<T>> {
         let mut kept = self.0.borrow_mut();
         if !handle.is_unshared() || kept.len() >= MOST {
             return Err(handle);
         }
+        // The loop runs, so that nothing ends with this reference to it.
+        empty(&handle);
         kept.push(handle);
         Ok(())
     }
