@@ -19,7 +19,10 @@ impl Answer {
     /// Opens it to a connection, unless it is open: a handler may run the driver in the midst of one.
     #[inline]
     pub(super) fn open(&mut self, connection: Token) {
-        self.to.get_or_insert(connection);
+        if self.to.is_none() {
+            self.to = Some(connection);
+            self.bytes.clear();
+        }
     }
 
     /// Adds bytes, if it is open to that connection and they fit; says whether.
@@ -42,20 +45,12 @@ impl Answer {
         }
     }
 
-    /// Closes it, if it is open to that connection, and gives out what it held.
+    /// Closes it, if it is open to that connection, and gives out what it holds until it is opened again.
     #[inline]
-    pub(super) fn close(&mut self, connection: Token) -> Option<Vec<u8>> {
-        self.to.take_if(|to| *to == connection)?;
-        Some(std::mem::take(&mut self.bytes))
-    }
-
-    /// Gives it back the place for bytes that closing it took out.
-    #[inline]
-    pub(super) fn reuse(&mut self, mut bytes: Vec<u8>) {
-        // It may have been opened again, and filled.
-        if self.bytes.capacity() == 0 {
-            bytes.clear();
-            self.bytes = bytes;
+    pub(super) fn close(&mut self, connection: Token) -> &[u8] {
+        match self.to.take_if(|to| *to == connection) {
+            Some(_) => &self.bytes,
+            None => &[],
         }
     }
 }

@@ -36,6 +36,9 @@ type Task<H> = Box<dyn FnOnce(&mut H, &mut Driver<H>)>;
 type RemoteTask<H> = Box<dyn FnOnce(&mut H, &mut Driver<H>) + Send>;
 type Watcher<H> = Box<dyn FnMut(&mut H, &mut Driver<H>, Token, Readiness)>;
 
+/// What is registered, timed and queued.
+type Connections<H> = Schedule<Source<H>, Task<H>, RemoteTask<H>, Box<dyn Clock>>;
+
 struct Listener {
     socket: OwnedFd,
     #[cfg(feature = "tls")]
@@ -95,7 +98,7 @@ enum Source<H> {
 /// # }
 /// ```
 pub struct Driver<H> {
-    schedule: Schedule<Source<H>, Task<H>, RemoteTask<H>, Box<dyn Clock>>,
+    schedule: Connections<H>,
     /// Connections that have something to do before the turn goes on.
     queued: Vec<Token>,
     /// Where connections are read into; `None` while a handler looks at it, and until the first read.
@@ -388,25 +391,32 @@ impl<H: Handler> Driver<H> {
         }
     }
 
+    #[inline]
     fn link_mut(&mut self, token: Token) -> Option<&mut Link> {
-        match self.schedule.reactor_mut().source_mut(token)? {
-            Source::Link(link) => Some(link),
-            Source::Listener(_) | Source::Watcher(_) => None,
-        }
+        link_of(&mut self.schedule, token)
     }
 
     /// Changes a connection, which then is served before the turn goes on.
     fn change<T>(&mut self, token: Token, change: impl FnOnce(&mut Link) -> T) -> Option<T> {
         let answered = self.answer.close(token);
-        let link = self.link_mut(token)?;
-        if let Some(bytes) = answered {
-            link.keep_answer(bytes);
+        let link = link_of(&mut self.schedule, token)?;
+        if !answered.is_empty() {
+            link.keep_answer(answered.to_vec());
         }
         let result = change(link);
         if !std::mem::replace(&mut link.is_queued, true) {
             self.queued.push(token);
         }
         Some(result)
+    }
+}
+
+/// The connection of a token, for those who hold other parts of the driver too.
+#[inline]
+fn link_of<H>(schedule: &mut Connections<H>, token: Token) -> Option<&mut Link> {
+    match schedule.reactor_mut().source_mut(token)? {
+        Source::Link(link) => Some(link),
+        Source::Listener(_) | Source::Watcher(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use zloop_core::{Interest, Readiness, Ready, Timestamp, Token};
 
 use super::link::{Happening, Link};
-use super::{Driver, Error, Handler, READ_SIZE, Source, since_epoch};
+use super::{Driver, Error, Handler, READ_SIZE, Source, link_of, since_epoch};
 use crate::accept::{Accepted, accept};
 use crate::address::PeerAddress;
 use crate::fault::Fault;
@@ -105,7 +105,7 @@ impl<H: Handler> Driver<H> {
 
     /// Lets a connection do what it can, tells its handler, and waits for what it waits for next.
     fn serve(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
-        let Some(link) = self.link(token) else {
+        let Some(link) = self.link_mut(token) else {
             return;
         };
         let has_tls = link.has_tls();
@@ -113,45 +113,11 @@ impl<H: Handler> Driver<H> {
             self.answer.open(token);
         }
         self.tell(handler, token, readiness.is_readable(), has_tls);
-        // What the handler just wrote needs no second look.
-        let is_next = self.queued.pop_if(|next| *next == token).is_some();
-        let answer = self.answer.close(token);
-        let Some(link) = self.link_mut(token) else {
-            return;
-        };
-        link.is_queued &= !is_next;
-        match &answer {
-            Some(bytes) if !bytes.is_empty() => link.send_answer(bytes),
-            _ => link.send(readiness.is_writable()),
-        }
-        let flow = link.flow();
-        let has_news = link.has_news();
-        let is_over = link.is_over();
-        let interest = link.interest();
-        if let Some(bytes) = answer {
-            self.answer.reuse(bytes);
-        }
-        if is_over {
-            self.finish(handler, token, None);
-            return;
-        }
-        if let Err(error) = self.schedule.reactor_mut().set_interest(token, interest) {
-            self.finish(handler, token, Some(error));
-            return;
-        }
-        #[cfg(feature = "tls")]
-        if has_tls {
-            self.set_timer(token);
-        }
-        if let Some(event) = flow {
-            handler.flow(self, token, event);
-        }
-        if has_news {
-            self.change(token, |_| ());
-        }
+        self.settle(handler, token, readiness.is_writable());
     }
 
     /// Tells the handler what happened to a connection, and what came.
+    #[inline]
     fn tell(&mut self, handler: &mut H, token: Token, mut readable: bool, has_tls: bool) {
         let now = if has_tls {
             since_epoch(self.turn_time())
@@ -179,6 +145,46 @@ impl<H: Handler> Driver<H> {
             }
         }
         self.buffer = Some(buffer);
+    }
+
+    /// Sends what the handler wrote, and waits for what the connection waits for next.
+    #[inline]
+    fn settle(&mut self, handler: &mut H, token: Token, writable: bool) {
+        // What the handler just wrote needs no second look.
+        let is_next = self.queued.pop_if(|next| *next == token).is_some();
+        let answer = self.answer.close(token);
+        let Some(link) = link_of(&mut self.schedule, token) else {
+            return;
+        };
+        link.is_queued &= !is_next;
+        if answer.is_empty() {
+            link.send(writable);
+        } else {
+            link.send_answer(answer);
+        }
+        let flow = link.flow();
+        let has_news = link.has_news();
+        #[cfg(feature = "tls")]
+        let has_tls = link.has_tls();
+        if link.is_over() {
+            self.finish(handler, token, None);
+            return;
+        }
+        let interest = link.interest();
+        if let Err(error) = self.schedule.reactor_mut().set_interest(token, interest) {
+            self.finish(handler, token, Some(error));
+            return;
+        }
+        #[cfg(feature = "tls")]
+        if has_tls {
+            self.set_timer(token);
+        }
+        if let Some(event) = flow {
+            handler.flow(self, token, event);
+        }
+        if has_news {
+            self.change(token, |_| ());
+        }
     }
 
     /// Ends a connection's registration, and with it the connection.

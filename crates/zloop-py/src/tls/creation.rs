@@ -15,9 +15,6 @@ use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 
-/// How much Python's `ssl` encrypts at a time: each time costs some calls.
-const SSL_ENCRYPT_AHEAD: usize = 256 * 1024;
-
 /// Adds it to the loop's class.
 pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder.method(
@@ -81,10 +78,6 @@ fn make_tls_transport(
         }
         None => {
             let session = SslSession::new(py, &context, server_side, server_hostname)?;
-            let options = Options {
-                encrypt_ahead: SSL_ENCRYPT_AHEAD,
-                ..options
-            };
             Engine::over_ssl(session, options)
         }
     };

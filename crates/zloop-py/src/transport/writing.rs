@@ -24,7 +24,7 @@ const GATHER_LIMIT: usize = 64 * 1024;
 const BULK_LIMIT: usize = 1024 * 1024;
 /// What is at least this large need not be joined with anything, and is sent at once.
 const LARGE_WRITE: usize = 512 * 1024;
-/// Ciphertext is gathered until it is more than this, so four times 64 KiB: sent by 64 KiB, each
+/// Ciphertext is gathered until it is more than this, which what is encrypted at a time is: sent by 64 KiB, each
 /// byte takes 70 % more of the processor than by 256 KiB, and by 512 KiB twice as much.
 const CIPHERTEXT_LIMIT: usize = 224 * 1024;
 

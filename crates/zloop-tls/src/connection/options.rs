@@ -23,8 +23,8 @@ pub struct Options {
     /// ciphertext that waits.
     pub read_limits: Limits,
     /// How much plaintext is encrypted ahead of what the transport took: what
-    /// [`take_ciphertext`](crate::Connection::take_ciphertext) works on at a time. A little that stays in
-    /// the processor's cache is encrypted, framed and sent fastest.
+    /// [`take_ciphertext`](crate::Connection::take_ciphertext) works on at a time. Less costs the system more
+    /// calls and wake-ups for each byte, and much more does not stay in the processor's cache.
     pub encrypt_ahead: usize,
     /// How much application data may still come after our close_notify before the peer is given
     /// up. It is thrown away; taking it in lets a peer that is busy writing get to our end.
@@ -44,7 +44,7 @@ impl Default for Options {
                 high: 256 * 1024,
                 low: 64 * 1024,
             },
-            encrypt_ahead: 64 * 1024,
+            encrypt_ahead: 256 * 1024,
             late_data_limit: 256 * 1024,
         }
     }

@@ -9,7 +9,7 @@ use std::ops::Deref;
 const LARGE: usize = 8 * 1024;
 /// The most memory that a thread keeps for the next ciphertext; `Options::encrypt_ahead` asks for
 /// about half of it, unless it is changed.
-const MOST_KEPT: usize = 128 * 1024;
+const MOST_KEPT: usize = 512 * 1024;
 
 thread_local! {
     /// Memory to make the next ciphertext in. Fresh memory would have to be zeroed each time, which

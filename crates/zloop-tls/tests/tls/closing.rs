@@ -292,6 +292,7 @@ fn a_peer_that_goes_on_sending_after_our_close_is_given_up() {
 #[test]
 fn data_that_comes_while_ours_is_still_going_out_does_not_count_as_late() {
     let options = Options {
+        encrypt_ahead: 64 * 1024,
         late_data_limit: 0,
         ..Options::default()
     };
