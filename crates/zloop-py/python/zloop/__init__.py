@@ -6,17 +6,19 @@ Pass `zloop.new_event_loop` wherever a loop factory is taken, or run a coroutine
 from __future__ import annotations
 
 import asyncio as _asyncio
-from typing import TYPE_CHECKING, Any
 
 from ._loop import Loop, new_event_loop
-from ._metrics import Metrics
 from ._run import run
 from ._ssl_context import SSLContext, create_default_context, uvicorn_ssl_context
 from ._tracing import disable_tracing, enable_tracing
 from ._zloop import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._policy import EventLoopPolicy, install
+    from ._records import Metrics
 
 __all__ = [
     "EventLoopPolicy",
@@ -40,7 +42,11 @@ if not hasattr(_asyncio, "set_event_loop_policy"):
 
 
 def __getattr__(name: str) -> Any:
-    """Import what belongs to policies when it is asked for, where asyncio still has them."""
+    """Import what few programs want when it is asked for: policies only where asyncio has them."""
+    if name == "Metrics":
+        from ._records import Metrics
+
+        return Metrics
     if name in _OF_POLICIES and hasattr(_asyncio, "set_event_loop_policy"):
         from . import _policy
 

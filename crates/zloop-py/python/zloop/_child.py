@@ -13,9 +13,12 @@ import subprocess
 import threading
 from asyncio.log import logger
 from collections.abc import Callable
-from typing import Any, Self
 
 from ._base import LoopBase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 _CODE_IF_UNKNOWN = 255
 

@@ -12,7 +12,6 @@ import ssl as ssl_module
 import sys
 from asyncio.log import logger
 from collections.abc import Callable
-from typing import Any
 
 from ._race import first_to_connect
 from ._sockets import SocketOperations, non_blocking_socket
@@ -26,6 +25,10 @@ from ._validation import (
     reason,
 )
 from ._zloop import PendingConnection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Connecting(SocketOperations, TlsConnections):

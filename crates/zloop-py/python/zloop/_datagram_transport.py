@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import Any
 
 from . import _zloop
 from ._transport import polling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class DatagramTransport(_zloop.DatagramTransport, asyncio.Transport):

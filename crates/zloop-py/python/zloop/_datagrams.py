@@ -8,23 +8,21 @@ import sys
 from asyncio.log import logger
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._serve import remove_stale_socket, set_reuse_port
 from ._sockets import SocketOperations
 from ._types import Address
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._zloop import DatagramTransport
 
 
-class _Attempt(NamedTuple):
-    """A way to make the endpoint's socket: the first that works is taken."""
-
-    family: int
-    proto: int
-    local: Any
-    remote: Any
+type _Attempt = tuple[int, int, Any, Any]
+"""A way to make the endpoint's socket, of which the first that works is taken: a family, a protocol,
+a local and a remote address."""
 
 
 class DatagramEndpoints(SocketOperations):
@@ -115,14 +113,14 @@ class DatagramEndpoints(SocketOperations):
         if not (local or remote):
             if family == 0:
                 raise ValueError("unexpected address family")
-            return [_Attempt(family, proto, None, None)]
+            return [(family, proto, None, None)]
         if family == socket.AF_UNIX:
             for address in (local, remote):
                 if address is not None and not isinstance(address, str):
                     raise TypeError("string is expected")
             if local and not local.startswith("\0"):
                 remove_stale_socket(local)
-            return [_Attempt(family, proto, local, remote)]
+            return [(family, proto, local, remote)]
 
         # The last answer for each family and protocol, in the order of the first ones.
         local_of: dict[tuple[int, int], Any] = {}
@@ -140,7 +138,7 @@ class DatagramEndpoints(SocketOperations):
             for info_family, _, info_proto, _, resolved in infos:
                 answers[info_family, info_proto] = resolved
         attempts = [
-            _Attempt(*key, local_of.get(key), remote_of.get(key))
+            (*key, local_of.get(key), remote_of.get(key))
             for key in dict.fromkeys([*local_of, *remote_of])
             if not (local and key not in local_of) and not (remote and key not in remote_of)
         ]
@@ -154,22 +152,22 @@ class DatagramEndpoints(SocketOperations):
         """Make, bind and connect a socket; return it with the one address to send to, if any."""
         first_error: OSError | None = None
         try:
-            for attempt in attempts:
+            for family, proto, local, remote in attempts:
                 sock = None
                 try:
-                    sock = socket.socket(attempt.family, socket.SOCK_DGRAM, attempt.proto)
+                    sock = socket.socket(family, socket.SOCK_DGRAM, proto)
                     if reuse_port:
                         set_reuse_port(sock)
                     if allow_broadcast:
                         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
                     sock.setblocking(False)
-                    if attempt.local:
-                        sock.bind(attempt.local)
+                    if local:
+                        sock.bind(local)
                     # A broadcast's answers come from other addresses, which a connected socket
                     # would not hear.
-                    if attempt.remote and not allow_broadcast:
-                        await self.sock_connect(sock, attempt.remote)
-                    return sock, attempt.remote or None
+                    if remote and not allow_broadcast:
+                        await self.sock_connect(sock, remote)
+                    return sock, remote or None
                 except OSError as error:
                     if sock is not None:
                         sock.close()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import traceback
 from asyncio.log import logger
 from collections.abc import Callable
-from typing import Any
 
 from ._base import LoopBase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 type ExceptionContext = dict[str, Any]
 type ExceptionHandler = Callable[[Any, ExceptionContext], object]

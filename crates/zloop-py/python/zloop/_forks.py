@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import Any
 
 from ._signals import SignalHandling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Forking(SignalHandling):

@@ -9,11 +9,14 @@ import weakref
 from asyncio import constants, events
 from asyncio.log import logger
 from collections.abc import AsyncGenerator, Awaitable, Generator
-from typing import Any
 
 from ._errors import ErrorReporting
 from ._executors import Executors
 from ._forks import Forking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Lifecycle(ErrorReporting, Executors, Forking):

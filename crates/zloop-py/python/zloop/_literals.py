@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import socket
 import sys
-from typing import Any
 
 from ._types import AddressInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _stdlib_getaddrinfo = socket.getaddrinfo
 

@@ -4,45 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, NamedTuple
 
 from ._base import LoopBase
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-class Metrics(NamedTuple):
-    """What `Loop.metrics` answers: counts since the loop was made, and how it stands now.
-
-    What is measured in seconds is there while `Loop.set_metrics_timing` is on, and is `None` else.
-    """
-
-    turns: int
-    """How many turns were begun."""
-    polls: int
-    """How often the selector was asked what is ready; a system call each."""
-    callbacks: int
-    """How many callbacks had their place in a turn, cancelled ones included."""
-    ready: int
-    """How many callbacks wait for the next turn."""
-    timers: int
-    """How many timers wait for their time."""
-    descriptors: int
-    """How many descriptors are registered, listening sockets and the loop's own included."""
-    connections: int
-    """How many stream transports are open; one with TLS counts once."""
-    connections_made: int
-    """How many there ever were."""
-    bytes_received: int
-    """What transports read: of streams, datagrams and pipes; with TLS, as it came."""
-    bytes_sent: int
-    """What they sent, likewise."""
-    poll_seconds: float | None
-    """Time in the selector, waiting for work included."""
-    callback_seconds: float | None
-    """Time in callbacks, and sending what they wrote."""
-    longest_callback_seconds: float | None
-    """The longest that one callback took."""
-    longest_callback: str | None
-    """That callback's name; a task's goes with its coroutine's."""
+    from ._records import Metrics
 
 
 class Measuring(LoopBase):
@@ -50,6 +19,8 @@ class Measuring(LoopBase):
 
     def metrics(self) -> Metrics:
         """Return what the loop has counted so far; any thread may ask, also of a closed loop."""
+        from ._records import Metrics
+
         return Metrics(*self._metrics())
 
     def set_metrics_timing(self, enabled: bool) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 from asyncio.log import logger
-from typing import Any
 
 from ._executors import Executors
 from ._literals import literal_info, local_answer
 from ._types import Address, AddressInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class NameResolution(Executors):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from . import _zloop
 from ._transport import polling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ReadPipeTransport(_zloop.ReadPipeTransport):

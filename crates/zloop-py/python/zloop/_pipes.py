@@ -7,9 +7,12 @@ import os
 import stat
 from asyncio.log import logger
 from collections.abc import Callable
-from typing import Any
 
 from ._base import LoopBase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class PipeConnections(LoopBase):

@@ -14,7 +14,6 @@ import stat
 import sys
 from asyncio.log import logger
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from ._names import NameResolution
 from ._tls import TlsConnections
@@ -26,6 +25,10 @@ from ._validation import (
     check_unix_stream_socket,
     reason,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _REMOVES_SOCKET_FILES = sys.version_info >= (3, 13)
 _SKIPS_MISSING_ADDRESSES = sys.version_info >= (3, 13)

@@ -18,16 +18,16 @@ import warnings
 from asyncio.log import logger
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, NamedTuple
 
 from ._base import LoopBase
 from ._handles import is_coroutine
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-class _SignalCallback(NamedTuple):
-    callback: Callable[..., object]
-    arguments: tuple[Any, ...]
-    context: contextvars.Context
+type _SignalCallback = tuple[Callable[..., object], tuple[Any, ...], contextvars.Context]
+"""What a signal calls: a callback, its arguments, and the context to call it in."""
 
 
 class SignalHandling(LoopBase):
@@ -52,7 +52,7 @@ class SignalHandling(LoopBase):
             self._install_wakeup_fd()
         except (ValueError, OSError) as error:
             raise RuntimeError(str(error)) from error
-        self._signal_handlers[sig] = _SignalCallback(callback, args, contextvars.copy_context())
+        self._signal_handlers[sig] = callback, args, contextvars.copy_context()
         try:
             # CPython writes to the descriptor only for signals that have a handler.
             signal.signal(sig, _ignore_signal)

@@ -11,11 +11,14 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
-from typing import Any
 
 from ._names import NameResolution
 from ._validation import check_ssl_socket
 from ._zloop import Handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NON_BLOCKING: int = getattr(socket, "SOCK_NONBLOCK", 0)
 

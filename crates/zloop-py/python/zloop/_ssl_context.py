@@ -8,9 +8,14 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Self
 
 from . import _zloop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ._records import Engine
 
 _SIDES = {ssl.PROTOCOL_TLS_CLIENT: False, ssl.PROTOCOL_TLS_SERVER: True}
 _MODERN = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -26,16 +31,6 @@ _SECURITY_LEVEL = 2
 _LIMITED_TRUST = b"-----BEGIN TRUSTED CERTIFICATE-----"
 _HASHED_FILE = r"[0-9a-f]{8}\.[0-9]+"
 _UVICORN_DEFAULT_CIPHERS = "TLSv1"
-
-
-class Engine(NamedTuple):
-    """Which engine serves a context's connections, and why."""
-
-    name: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"
 
 
 class SSLContext(ssl.SSLContext):
@@ -76,6 +71,8 @@ class SSLContext(ssl.SSLContext):
     def engine(self) -> Engine:
         """Which engine serves connections under this context, and the reason."""
         rustls, reason = self._build()
+        from ._records import Engine
+
         return Engine("ssl" if rustls is None else "rustls", reason)
 
     def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ssl
 import time
-from typing import Any
 
 from . import _zloop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 type Cipher = tuple[str, str, int]
 

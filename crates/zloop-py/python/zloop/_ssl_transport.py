@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import warnings
 from asyncio import constants
-from typing import Any
 
 from . import _zloop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class SSLTransport(_zloop.TlsTransport):

@@ -8,10 +8,13 @@ import subprocess
 from asyncio import base_subprocess
 from asyncio.log import logger
 from collections.abc import Callable
-from typing import Any
 
 from ._child import ChildProcess
 from ._pipes import PipeConnections
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 type Stream = Any
 """What a child's stream is made of, as `subprocess.Popen` takes it."""

@@ -13,13 +13,16 @@ import ssl
 from asyncio import constants
 from asyncio.streams import StreamReaderProtocol
 from collections.abc import Callable
-from typing import Any, cast
 
 from . import _server_names as names
 from . import _zloop
 from ._base import LoopBase
 from ._ssl_context import SSLContext
 from ._types import Connection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class TlsConnections(LoopBase):
@@ -70,7 +73,7 @@ class TlsConnections(LoopBase):
             raise
         if tls.is_closing() and tls.get_extra_info("cipher") is None:
             return None  # The connection had ended before.
-        return cast(asyncio.Transport, tls)
+        return tls
 
     def _make_ssl_transport(
         self,

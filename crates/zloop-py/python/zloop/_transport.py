@@ -6,9 +6,12 @@ import socket
 import warnings
 import weakref
 from asyncio import constants, trsock
-from typing import Any
 
 from . import _zloop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class TransportSocket(trsock.TransportSocket):

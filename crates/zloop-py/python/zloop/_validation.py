@@ -6,7 +6,10 @@ import math
 import socket
 import ssl
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def check_ssl_socket(sock: object) -> None:
