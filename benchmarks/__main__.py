@@ -22,34 +22,27 @@ import time
 from pathlib import Path
 
 import chart
-from frame import CORES, Row, cores, load_rows
+from frame import CORES, Row, cores
+from options import LOOPS, is_whole, known_rows, parse
 from results import OURS, Results, RowResult, circumstances
 from runner import run_round
 from table import below_goal, plain_table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-LOOPS = {
-    "zloop": "zloop:new_event_loop",
-    "asyncio": "asyncio:SelectorEventLoop",
-    "uvloop": "uvloop:new_event_loop",
-    "rloop": "rloop:new_event_loop",
-    "zuvloop": "zuvloop:new_event_loop",
-}
 
 # A row is settled when neither median that it compares is off by more than this part of it.
 SETTLED = 0.03
 
 
 def main() -> int:
-    options = _options()
+    options = parse("python benchmarks", __doc__)
     os.environ[CORES] = ",".join(map(str, cores()))
-    rows = [row for name, row in load_rows().items() if _is_chosen(name, options.rows)]
-    if not rows:
-        sys.exit(f"no row matches {', '.join(options.rows)}")
+    rows = [row for name, row in known_rows().items() if _is_chosen(name, options.rows)]
     if options.quick:
         options.rounds, options.most_rounds, options.turns, options.seconds = 1, 1, 1, 0.1
-    loops = tuple(options.loops)
+    installed = [name for name in LOOPS if importlib.util.find_spec(name) is not None]
+    loops = tuple(options.loops or installed)
     rounds = (options.rounds, max(options.rounds, options.most_rounds))
     results = Results(loops, circumstances(loops, rounds, options.turns, options.seconds))
     if results.about["machine"]["load"] > 0.5:
@@ -62,7 +55,7 @@ def main() -> int:
     for (row, loop), reason in failures.items():
         print(f"failed: {row} on {loop}: {reason}")
     is_complete = all(loop != OURS for _, loop in failures)
-    _write(results, options, keep=is_complete and not (options.quick or options.rows))
+    _write(results, options, keep=is_whole(options) and OURS in loops and is_complete)
     return 0 if is_complete else 1
 
 
@@ -141,25 +134,6 @@ def _write(results: Results, options: argparse.Namespace, *, keep: bool) -> None
     if importlib.util.find_spec("matplotlib") is not None:
         chart.draw(results, chart_path)
         print(f"drawn: {chart_path}")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python benchmarks",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    installed = [name for name in LOOPS if importlib.util.find_spec(name) is not None]
-    parser.add_argument("--rows", nargs="+", default=[], metavar="WORD")
-    parser.add_argument("--loops", nargs="+", default=installed, choices=LOOPS, metavar="LOOP")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--most-rounds", type=int, default=27, help="of a row that varies")
-    parser.add_argument("--turns", type=int, default=1, help="of each loop in a round")
-    parser.add_argument("--seconds", type=float, default=0.3, help="of each loop in a round")
-    parser.add_argument("--quick", action="store_true", help="one turn of 0.1 seconds")
-    parser.add_argument("--json", type=Path, help="where to write the results")
-    parser.add_argument("--chart", type=Path, help="where to draw the chart")
-    return parser.parse_args()
 
 
 def _is_chosen(name: str, words: list[str]) -> bool:

@@ -1,9 +1,14 @@
 """What `import zloop` brings in."""
 
+import inspect
+import pickle
 import subprocess
 import sys
+import typing
 
 import pytest
+
+import zloop
 
 # `typing` takes half as long to import as all of zloop, and asyncio alone does without it from 3.14 on.
 PROGRAM = """
@@ -23,7 +28,29 @@ def test_little_is_imported_beside_asyncio():
     assert set(run.stdout.split()) <= {"__future__"}
 
 
-@pytest.mark.parametrize("name", ["Metrics", "SSLContext", "run"])
+@pytest.mark.parametrize("name", ["Engine", "Metrics", "SSLContext", "run"])
 def test_public_names_can_be_imported(name):
     program = f"from zloop import {name}; import zloop; assert {name} is zloop.{name}"
     subprocess.run([sys.executable, "-I", "-c", program], check=True)
+
+
+def public_callables():
+    for name in zloop.__all__:
+        value = getattr(zloop, name)
+        if callable(value):
+            yield pytest.param(value, id=name)
+        for attribute, member in vars(value).items() if inspect.isclass(value) else ():
+            function = member.fget if isinstance(member, property) else member
+            if inspect.isfunction(function):
+                yield pytest.param(function, id=f"{name}.{attribute}")
+
+
+@pytest.mark.parametrize("annotated", list(public_callables()))
+def test_annotations_can_be_read_at_run_time(annotated):
+    typing.get_type_hints(annotated)
+
+
+def test_what_is_told_is_of_the_package():
+    metrics = zloop.Metrics(*[0] * 10, *[None] * 4)
+    assert pickle.loads(pickle.dumps(metrics)) == metrics
+    assert (zloop.Metrics.__module__, zloop.Engine.__module__) == ("zloop", "zloop")

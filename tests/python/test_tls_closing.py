@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import re
 import socket
@@ -362,3 +363,52 @@ def test_tls_in_tls(loop, engine):
             await asyncio.sleep(0.01)
 
     run(loop, main())
+
+
+def test_a_large_write_to_a_lost_connection_is_one_write(loop, engine, caplog):
+    def talk(sock):
+        tls = accept(sock)
+        tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        tls.close()
+
+    async def main(address):
+        transport, client = await connect(address, client_context(engine))
+        thread.join(LIMIT)
+        transport.write(bytes(8 * 1024 * 1024))
+        assert isinstance(await client.lost, ConnectionResetError)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=lambda: talk(listener.accept()[0]))
+    thread.start()
+    run(loop, main(listener.getsockname()))
+    listener.close()
+    assert "socket.send() raised exception." not in caplog.messages
+
+
+def test_nobody_is_told_to_go_on_writing_after_an_abort(loop, engine):
+    class Aborting(Recorder):
+        def data_received(self, data):
+            self.transport.write(bytes(12 * 1024 * 1024))
+            self.transport.abort()
+            self.told.append("aborted")
+
+        def pause_writing(self):
+            self.told.append("pause")
+
+        def resume_writing(self):
+            self.told.append("resume")
+
+    def talk(sock):
+        with contextlib.suppress(OSError), accept(sock) as tls:
+            tls.sendall(b"?")
+            tls.recv(1)
+
+    async def main(address):
+        _, client = await asyncio.get_running_loop().create_connection(
+            Aborting, *address, ssl=client_context(engine), server_hostname="localhost"
+        )
+        await client.lost
+        assert client.told[client.told.index("aborted") :] == ["aborted", "lost"]
+
+    with peer(talk) as address:
+        run(loop, main(address))

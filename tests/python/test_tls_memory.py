@@ -118,3 +118,59 @@ def test_memory_stays_flat(zloop_loop, engine):
         server.close()
 
     zloop_loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
+
+
+class Hesitant(asyncio.BufferedProtocol):
+    """Answers each buffer before it goes on, so that more has always come than was read."""
+
+    def __init__(self, wanted):
+        self.buffer = bytearray(16 * 1024)
+        self.wanted = wanted
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def get_buffer(self, sizehint):
+        return self.buffer
+
+    def buffer_updated(self, nbytes):
+        self.wanted -= nbytes
+        self.transport.pause_reading()
+        self.transport.write(b"ack")
+        if self.wanted > 0:
+            asyncio.get_running_loop().call_later(0.0005, self.transport.resume_reading)
+        elif not self.done.done():
+            self.done.set_result(None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_reader_that_always_leaves_something_holds_little(zloop_loop, engine):
+    server_side, client_side = (make(ENGINES[engine]) for make in (server_context, client_context))
+    megabyte = bytes(1024 * 1024)
+
+    class Feeding(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            for _ in range(48):
+                transport.write(megabyte)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Feeding, "127.0.0.1", 0, ssl=server_side)
+        address = server.sockets[0].getsockname()
+        transport, reader = await loop.create_connection(
+            lambda: Hesitant(40 * len(megabyte)),
+            *address,
+            ssl=client_side,
+            server_hostname="localhost",
+        )
+        await asyncio.wait_for(reader.done, LIMIT)
+        held = in_use()[1]
+        transport.abort()
+        server.close()
+        await server.wait_closed()
+        return held
+
+    before = in_use()[1]
+    assert zloop_loop.run_until_complete(main()) - before < 16 * len(megabyte)

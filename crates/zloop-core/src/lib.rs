@@ -104,7 +104,7 @@ pub use inbox::Inbox;
 pub use interest::{Interest, Readiness};
 pub use reactor::Reactor;
 pub use run::{EventLoop, Remote};
-pub use schedule::{Ready, Schedule};
+pub use schedule::{Ready, Run, Schedule};
 pub use selector::{Events, Selector};
 pub use sys::RawFd;
 pub use timers::{TimerHeap, TimerKey};

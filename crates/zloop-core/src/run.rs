@@ -88,7 +88,7 @@ impl<C: Clock> EventLoop<C> {
         self.schedule.insert(deadline, Box::new(callback))
     }
 
-    /// Cancels a timer; false if it ran or was cancelled before.
+    /// Cancels a timer, also one that is due in this turn; false if it ran or was cancelled before.
     pub fn cancel(&mut self, timer: TimerKey) -> bool {
         self.schedule.remove(timer).is_some()
     }
@@ -130,7 +130,8 @@ impl<C: Clock> EventLoop<C> {
         }
     }
 
-    /// Ends [`run`](Self::run) after the present turn.
+    /// Ends [`run`](Self::run) after the present turn, and with it a [`run_pending`](Self::run_pending) that a
+    /// callback began within it.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
@@ -141,7 +142,7 @@ impl<C: Clock> EventLoop<C> {
     ///
     /// What the system says of a wait. A wait that a signal interrupts goes on.
     pub fn run(&mut self) -> io::Result<()> {
-        self.schedule.restart();
+        let _run = self.schedule.begin_run();
         loop {
             self.turn(None)?;
             if std::mem::take(&mut self.stopping) {
@@ -151,16 +152,19 @@ impl<C: Clock> EventLoop<C> {
     }
 
     /// Runs turns without blocking, until nothing is ready and no timer is due: with a
-    /// [`ManualClock`](crate::ManualClock), time stands still in between.
+    /// [`ManualClock`](crate::ManualClock), time stands still in between. A callback may call it too; a
+    /// watcher that does so is not called again before it returns.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
     pub fn run_pending(&mut self) -> io::Result<()> {
-        self.schedule.restart();
+        let run = self.schedule.begin_run();
         loop {
             let ran = self.turn(Some(Duration::ZERO))?;
-            if std::mem::take(&mut self.stopping) || ran == 0 {
+            if self.stopping || ran == 0 {
+                // The run around this one is to end as well.
+                self.stopping &= !run.is_outermost();
                 return Ok(());
             }
         }
@@ -168,31 +172,38 @@ impl<C: Clock> EventLoop<C> {
 
     /// One turn; returns how many callbacks ran.
     fn turn(&mut self, longest: Option<Duration>) -> io::Result<usize> {
-        let batch = self.schedule.start_turn(longest, self.stopping)?;
-        for _ in 0..batch {
-            match self.schedule.pop() {
-                Some(Ready::Task(callback)) => callback(self),
-                Some(Ready::Remote(callback)) => callback(self),
-                Some(Ready::Event(token, readiness)) => self.call_watcher(token, readiness),
-                None => break,
+        self.schedule.start_turn(longest, self.stopping)?;
+        let mut ran = 0;
+        while let Some(ready) = self.schedule.pop() {
+            match ready {
+                Ready::Task(callback) => callback(self),
+                Ready::Remote(callback) => callback(self),
+                Ready::Event(token, readiness) => {
+                    if !self.call_watcher(token, readiness) {
+                        continue;
+                    }
+                }
             }
+            ran += 1;
         }
-        Ok(batch)
+        Ok(ran)
     }
 
-    fn call_watcher(&mut self, token: Token, readiness: Readiness) {
+    /// Says whether there was one to call: it may have ended, or be running.
+    fn call_watcher(&mut self, token: Token, readiness: Readiness) -> bool {
         let Some(mut watcher) = self
             .schedule
             .reactor_mut()
             .source_mut(token)
             .and_then(Option::take)
         else {
-            return;
+            return false;
         };
         watcher(self, token, readiness);
         if let Some(place) = self.schedule.reactor_mut().source_mut(token) {
             *place = Some(watcher);
         }
+        true
     }
 }
 
@@ -213,7 +224,8 @@ pub struct Remote<C: Clock = MonotonicClock> {
 }
 
 impl<C: Clock> Remote<C> {
-    /// Runs `callback` on the loop's thread, soon; wakes the loop if it waits.
+    /// Runs `callback` on the loop's thread, soon; wakes the loop if it waits. Once the loop is gone, the
+    /// callback is dropped.
     pub fn call_soon(&self, callback: impl FnOnce(&mut EventLoop<C>) + Send + 'static) {
         self.inbox.push(Box::new(callback));
     }

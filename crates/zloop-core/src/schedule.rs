@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Clock, MonotonicClock, Timestamp};
@@ -24,6 +26,46 @@ pub enum Ready<T, R> {
     Event(Token, Readiness),
 }
 
+/// A run of turns that [`Schedule::begin_run`] began.
+#[derive(Debug)]
+#[must_use = "dropping it ends the run"]
+pub struct Run {
+    depth: usize,
+    runs: Arc<AtomicUsize>,
+}
+
+impl Run {
+    /// Whether it was not begun within another one.
+    #[must_use]
+    pub const fn is_outermost(&self) -> bool {
+        self.depth == 0
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.runs.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A place in the queue.
+struct Entry<T, R> {
+    /// Which timer it was.
+    timer: Option<TimerKey>,
+    /// `None` once it was taken back.
+    ready: Option<Ready<T, R>>,
+}
+
+impl<T, R> Entry<T, R> {
+    #[inline]
+    const fn of(ready: Ready<T, R>) -> Self {
+        Self {
+            timer: None,
+            ready: Some(ready),
+        }
+    }
+}
+
 /// The turns of a loop, without an opinion of what a task is.
 ///
 /// [`EventLoop`](crate::EventLoop) is one whose tasks are closures. Whoever wants others, such as
@@ -43,11 +85,12 @@ pub enum Ready<T, R> {
 ///
 /// let mut ran = Vec::new();
 /// while ran.len() < 3 {
-///     for _ in 0..schedule.start_turn(None, false)? {
-///         match schedule.pop() {
-///             Some(Ready::Task(task)) => ran.push(task.to_owned()),
-///             Some(Ready::Remote(task)) => ran.push(task),
-///             Some(Ready::Event(..)) | None => unreachable!("nothing is registered"),
+///     schedule.start_turn(None, false)?;
+///     while let Some(ready) = schedule.pop() {
+///         match ready {
+///             Ready::Task(task) => ran.push(task.to_owned()),
+///             Ready::Remote(task) => ran.push(task),
+///             Ready::Event(..) => unreachable!("nothing is registered"),
 ///         }
 ///     }
 /// }
@@ -59,11 +102,17 @@ pub struct Schedule<S, T, R, C: Clock = MonotonicClock> {
     clock: C,
     reactor: Reactor<S>,
     timers: TimerHeap<T>,
-    ready: VecDeque<Ready<T, R>>,
+    ready: VecDeque<Entry<T, R>>,
+    /// How many of them are left of the present turn.
+    left: usize,
+    /// How many of them are timers, which can be taken back until they run.
+    due: usize,
     inbox: Inbox<R>,
     arrived: Vec<R>,
     events: Events,
     pacer: Pacer,
+    /// How many runs go on, one within the other.
+    runs: Arc<AtomicUsize>,
 }
 
 impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
@@ -80,10 +129,13 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
             reactor,
             timers: TimerHeap::new(),
             ready: VecDeque::new(),
+            left: 0,
+            due: 0,
             inbox,
             arrived: Vec::new(),
             events: Events::new(),
             pacer: Pacer::default(),
+            runs: Arc::default(),
         })
     }
 
@@ -123,7 +175,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     /// Queues a task for the next turn, behind what is ready.
     #[inline]
     pub fn push(&mut self, task: T) {
-        self.ready.push_back(Ready::Task(task));
+        self.ready.push_back(Entry::of(Ready::Task(task)));
     }
 
     /// Queues a task for the first turn that begins at `deadline` or after it.
@@ -132,15 +184,37 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         self.timers.insert(deadline, task)
     }
 
-    /// Takes a task back; `None` if its time came before.
+    /// Takes a task back, also one that is due and was not [popped](Self::pop) yet; `None` if it was.
     #[inline]
     pub fn remove(&mut self, timer: TimerKey) -> Option<T> {
-        self.timers.remove(timer)
+        let waiting = self.timers.remove(timer);
+        if waiting.is_some() || self.due == 0 {
+            return waiting;
+        }
+        self.remove_due(timer)
     }
 
-    /// Makes the next turn poll, as the first one of a run should.
-    pub fn restart(&mut self) {
+    fn remove_due(&mut self, timer: TimerKey) -> Option<T> {
+        let entry = self
+            .ready
+            .iter_mut()
+            .find(|entry| entry.timer == Some(timer))?;
+        entry.timer = None;
+        self.due -= 1;
+        match entry.ready.take() {
+            Some(Ready::Task(task)) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Begins a run of turns, which lasts until what it returns is dropped; its first turn polls. A task may
+    /// begin another one within it.
+    pub fn begin_run(&mut self) -> Run {
         self.pacer.restart();
+        Run {
+            depth: self.runs.fetch_add(1, Ordering::Relaxed),
+            runs: Arc::clone(&self.runs),
+        }
     }
 
     /// How many are ready now.
@@ -151,8 +225,8 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     }
 
     /// Begins a turn: polls if it is time to, and queues what became ready, what other threads sent,
-    /// and the timers that are due. Says how many are ready: so many to [`pop`](Self::pop), and
-    /// none that these add.
+    /// and the timers that are due. Says how many are ready: these are to be [popped](Self::pop), and
+    /// none that they add.
     ///
     /// With nothing to do it waits, until the next timer and no longer than `longest`; `None` has no
     /// limit. The last turn of a run is `stopping`: it does not wait.
@@ -164,21 +238,37 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         self.poll(longest, stopping)?;
         if !self.inbox.is_empty() {
             self.inbox.swap(&mut self.arrived);
-            self.ready.extend(self.arrived.drain(..).map(Ready::Remote));
+            let arrived = self.arrived.drain(..).map(Ready::Remote);
+            self.ready.extend(arrived.map(Entry::of));
         }
         if self.timers.next_deadline().is_some() {
             let now = self.clock.now();
-            let ready = &mut self.ready;
-            self.timers
-                .pop_all_due(now, |task| ready.push_back(Ready::Task(task)));
+            let (ready, due) = (&mut self.ready, &mut self.due);
+            self.timers.pop_all_due(now, |timer, task| {
+                *due += 1;
+                ready.push_back(Entry {
+                    timer: Some(timer),
+                    ready: Some(Ready::Task(task)),
+                });
+            });
         }
-        Ok(self.ready.len())
+        self.left = self.ready.len();
+        Ok(self.left)
     }
 
-    /// The next that is ready.
+    /// The next that is ready in this turn; `None` when it is over.
     #[inline]
     pub fn pop(&mut self) -> Option<Ready<T, R>> {
-        self.ready.pop_front()
+        while let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            let Entry { timer, ready } = self.ready.pop_front()?;
+            self.due -= usize::from(timer.is_some());
+            // It was taken back otherwise.
+            if ready.is_some() {
+                return ready;
+            }
+        }
+        None
     }
 
     fn poll(&mut self, longest: Option<Duration>, stopping: bool) -> io::Result<()> {
@@ -201,8 +291,8 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
             Err(error) => return Err(error),
         }
         let events = self.events.iter();
-        self.ready
-            .extend(events.map(|(token, readiness)| Ready::Event(token, readiness)));
+        let events = events.map(|(token, readiness)| Ready::Event(token, readiness));
+        self.ready.extend(events.map(Entry::of));
         Ok(())
     }
 }

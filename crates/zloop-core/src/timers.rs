@@ -151,7 +151,7 @@ impl<T> TimerHeap<T> {
             .remove(Place::from_bits(position), |slot, place| {
                 slots[slot as usize].position = IN_LANE | place.bits();
             });
-        self.free_slot(key.slot() as u32)
+        self.free_slot(key.slot() as u32).map(|(_, value)| value)
     }
 
     /// A timer's value; `None` if it fired or was removed.
@@ -180,6 +180,11 @@ impl<T> TimerHeap<T> {
     /// Takes out the first timer whose deadline is `now` or before it.
     #[inline]
     pub fn pop_due(&mut self, now: Timestamp) -> Option<T> {
+        self.pop_due_with_key(now).map(|(_, value)| value)
+    }
+
+    #[inline]
+    fn pop_due_with_key(&mut self, now: Timestamp) -> Option<(TimerKey, T)> {
         let first = self.nodes.first();
         let in_lane = self
             .lanes
@@ -187,7 +192,7 @@ impl<T> TimerHeap<T> {
             .filter(|node| first.is_none_or(|first| node.is_before(first)));
         let Some(node) = in_lane else {
             let is_due = first?.deadline <= now;
-            return if is_due { self.remove_at(0) } else { None };
+            return if is_due { self.take_node(0) } else { None };
         };
         if node.deadline > now {
             return None;
@@ -229,7 +234,7 @@ impl<T> TimerHeap<T> {
         self.lanes = Lanes::new();
         let values: Vec<T> = nodes
             .iter()
-            .filter_map(|node| self.free_slot(node.slot))
+            .filter_map(|node| self.free_slot(node.slot).map(|(_, value)| value))
             .collect();
         values.into_iter()
     }
@@ -256,16 +261,22 @@ impl<T> TimerHeap<T> {
     }
 
     #[inline]
-    fn free_slot(&mut self, index: u32) -> Option<T> {
+    fn free_slot(&mut self, index: u32) -> Option<(TimerKey, T)> {
         let slot = self.slots.get_mut(index as usize)?;
+        let key = TimerKey::new(index, slot.generation);
         slot.generation = slot.generation.wrapping_add(1);
         slot.position = self.first_free;
         self.first_free = index;
-        slot.value.take()
+        slot.value.take().map(|value| (key, value))
     }
 
     #[inline]
     fn remove_at(&mut self, position: usize) -> Option<T> {
+        self.take_node(position).map(|(_, value)| value)
+    }
+
+    #[inline]
+    fn take_node(&mut self, position: usize) -> Option<(TimerKey, T)> {
         let last = self.nodes.pop()?;
         let removed = match self.nodes.get_mut(position) {
             None => last,

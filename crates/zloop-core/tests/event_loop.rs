@@ -148,3 +148,66 @@ fn other_threads_wake_a_waiting_loop() {
     event_loop.run().expect("a run");
     other.join().expect("the other thread");
 }
+
+#[test]
+fn a_timer_can_be_cancelled_in_the_turn_in_which_it_is_due() {
+    let (clock, mut event_loop, log) = driven();
+    let second = Duration::from_secs(1);
+    let other = Rc::new(Cell::new(None));
+    let to_cancel = Rc::clone(&other);
+    event_loop.call_later(second, move |event_loop| {
+        let timer = to_cancel.get().expect("the other timer");
+        assert!(event_loop.cancel(timer));
+        assert!(!event_loop.cancel(timer));
+    });
+    other.set(Some(event_loop.call_later(second, note(&log, "never"))));
+    let last = event_loop.call_later(second, note(&log, "last"));
+    clock.advance(second);
+    event_loop.run_pending().expect("a run");
+    assert_eq!(*log.borrow(), ["last"]);
+    assert!(!event_loop.cancel(last));
+}
+
+#[test]
+fn a_watcher_that_runs_the_loop_is_not_called_again_meanwhile() {
+    let (_clock, mut event_loop, log) = driven();
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    far.write_all(b"x").expect("a write");
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    let queued = note(&log, "queued");
+    event_loop.call_soon(queued);
+    let fd = near.as_raw_fd();
+    let watcher = move |event_loop: &mut EventLoop<ManualClock>, token, _| {
+        counted.set(counted.get() + 1);
+        event_loop.run_pending().expect("a run within");
+        (&near).read_exact(&mut [0]).expect("a byte");
+        assert!(event_loop.unwatch(token));
+    };
+    event_loop
+        .watch(fd, Interest::READABLE, watcher)
+        .expect("a watch");
+    event_loop.run_pending().expect("a run");
+    assert_eq!(calls.get(), 1);
+    assert_eq!(*log.borrow(), ["queued"]);
+}
+
+#[test]
+fn a_run_within_does_not_keep_the_outer_one_from_stopping() {
+    let (_clock, mut event_loop, log) = driven();
+    let within = note(&log, "within");
+    event_loop.call_soon(move |event_loop| {
+        event_loop.call_soon(|event_loop| event_loop.stop());
+        event_loop.run_pending().expect("a run within");
+        within(event_loop);
+    });
+    event_loop.run().expect("a run that stops");
+    assert_eq!(*log.borrow(), ["within"]);
+    event_loop.call_soon(|event_loop| event_loop.stop());
+    event_loop.call_soon(note(&log, "pending"));
+    event_loop.run_pending().expect("a run");
+    let stop = event_loop.call_later(Duration::ZERO, |event_loop| event_loop.stop());
+    event_loop.run().expect("a run that is stopped anew");
+    assert!(!event_loop.cancel(stop), "it ran");
+    assert_eq!(*log.borrow(), ["within", "pending"]);
+}

@@ -1,6 +1,6 @@
 //! Many timers that are due at once.
 
-use super::{ARITY, Node, TimerHeap};
+use super::{ARITY, Node, TimerHeap, TimerKey};
 use crate::clock::Timestamp;
 
 /// So many are taken from the top of the heap before it is asked how many more are due.
@@ -10,7 +10,8 @@ const FEW: usize = 32;
 const DUE_OF: usize = 8;
 
 impl<T> TimerHeap<T> {
-    /// Takes out all timers whose deadline is `now` or before it, and hands them to `take` in their order.
+    /// Takes out all timers whose deadline is `now` or before it, and hands them to `take` in their order,
+    /// each with the key that it had.
     ///
     /// Faster than [`pop_due`](Self::pop_due) again and again where many are due.
     ///
@@ -23,23 +24,24 @@ impl<T> TimerHeap<T> {
     ///     timers.insert(at(deadline), deadline);
     /// }
     /// let mut due = Vec::new();
-    /// timers.pop_all_due(at(20), |deadline| due.push(deadline));
+    /// timers.pop_all_due(at(20), |_, deadline| due.push(deadline));
     /// assert_eq!(due, [10, 20]);
     /// assert_eq!(timers.next_deadline(), Some(at(30)));
     /// ```
     #[inline]
-    pub fn pop_all_due(&mut self, now: Timestamp, mut take: impl FnMut(T)) {
+    pub fn pop_all_due(&mut self, now: Timestamp, mut take: impl FnMut(TimerKey, T)) {
         for _ in 0..FEW {
-            match self.pop_due(now) {
-                Some(value) => take(value),
+            match self.pop_due_with_key(now) {
+                Some((key, value)) => take(key, value),
                 None => return,
             }
         }
         if self.how_many_are_due(now) * DUE_OF >= self.nodes.len() {
-            self.sort_out(now).into_iter().for_each(&mut take);
+            let due = self.sort_out(now).into_iter();
+            due.for_each(|(key, value)| take(key, value));
         }
-        while let Some(value) = self.pop_due(now) {
-            take(value);
+        while let Some((key, value)) = self.pop_due_with_key(now) {
+            take(key, value);
         }
     }
 
@@ -62,7 +64,7 @@ impl<T> TimerHeap<T> {
 
     /// Takes out all that is due in the heap, and what is due before it in the lanes.
     #[cold]
-    fn sort_out(&mut self, now: Timestamp) -> Vec<T> {
+    fn sort_out(&mut self, now: Timestamp) -> Vec<(TimerKey, T)> {
         let mut due: Vec<Node> = self
             .nodes
             .extract_if(.., |node| node.deadline <= now)
@@ -122,7 +124,10 @@ mod tests {
                 .collect();
             for &moment in &moments {
                 let mut due = Vec::new();
-                at_once.pop_all_due(at(moment), |value: usize| due.push(value));
+                at_once.pop_all_due(at(moment), |key, value: usize| {
+                    assert_eq!(key, keys[value].0.0);
+                    due.push(value);
+                });
                 let expected: Vec<_> =
                     std::iter::from_fn(|| one_by_one.pop_due(at(moment))).collect();
                 prop_assert_eq!(due, expected);
@@ -142,7 +147,7 @@ mod tests {
             .map(|value| (value, timers.insert(at(value * 7919 % 500), value)))
             .collect();
         let mut due = 0;
-        timers.pop_all_due(at(249), |_| due += 1);
+        timers.pop_all_due(at(249), |_, _| due += 1);
         assert_eq!(due, 250);
         for (value, key) in keys {
             let expected = (value * 7919 % 500 > 249).then_some(value);

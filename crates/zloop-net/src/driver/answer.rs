@@ -25,6 +25,12 @@ impl Answer {
         }
     }
 
+    /// Which connection it is open to.
+    #[inline]
+    pub(super) const fn connection(&self) -> Option<Token> {
+        self.to
+    }
+
     /// Adds bytes, if it is open to that connection and they fit; says whether.
     #[inline]
     pub(super) fn take(&mut self, connection: Token, bytes: &[u8]) -> bool {

@@ -8,15 +8,16 @@ use crate::flow::FlowEvent;
 /// What a program does when something happens to its connections.
 ///
 /// A [`Driver`] owns the connections and calls these methods, one at a time, from
-/// [`run`](Driver::run) and from nowhere else: a method of the driver never calls a handler, so
-/// that a handler may call any of them. What it writes is sent when it returns, if not before.
+/// [`run`](Driver::run) and [`run_pending`](Driver::run_pending) and from nowhere else: no other
+/// method of the driver calls a handler. A handler may call any of them, and is told of other things
+/// meanwhile if it runs the driver. What it writes is sent when it returns, if not before.
 ///
 /// Each connection is named by a [`Token`], which never comes again. For those that were
 /// [announced](Self::connected), and those that the program [began](Driver::connect) itself,
 /// [`closed`](Self::closed) comes once, and last.
 pub trait Handler: Sized {
-    /// A connection is made: accepted or begun, and with TLS, through its handshake. Nothing is
-    /// done by default.
+    /// A connection is made: accepted or begun, and with TLS, through its handshake. One that the
+    /// program closed before is not announced. Nothing is done by default.
     fn connected(&mut self, driver: &mut Driver<Self>, connection: Token) {
         let _ = (driver, connection);
     }
@@ -32,7 +33,8 @@ pub trait Handler: Sized {
 
     /// More is written than the peer reads, or no longer. Nothing is done by default: a handler
     /// that makes more than it got should [stop reading](Driver::pause_reading) what it makes it
-    /// from.
+    /// from. Limits are looked at after sending what the system takes: who is not told to pause goes
+    /// on by itself.
     fn flow(&mut self, driver: &mut Driver<Self>, connection: Token, event: FlowEvent) {
         let _ = (driver, connection, event);
     }

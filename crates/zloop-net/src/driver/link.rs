@@ -114,6 +114,9 @@ impl Link {
         }
         let _ = now;
         if self.phase == Phase::Made {
+            if self.stream.is_closing() {
+                return None;
+            }
             return Some(self.announce());
         }
         if !std::mem::take(readable) || !self.stream.is_reading() {

@@ -197,8 +197,8 @@ impl<H: Handler> Driver<H> {
         self.add_link(link)
     }
 
-    /// Owns a stream that is connected already: one of a pair, or an end of a pipe. It has to be
-    /// non-blocking. It is announced.
+    /// Owns a stream that is connected already: one of a pair, or the reading end of a pipe. It has to
+    /// be non-blocking. It is announced.
     ///
     /// # Errors
     ///
@@ -222,6 +222,25 @@ impl<H: Handler> Driver<H> {
     ) -> Result<Token, zloop_core::Error> {
         let source = Source::Watcher(Some(Box::new(watcher)));
         self.schedule.reactor_mut().register(fd, interest, source)
+    }
+
+    /// Changes what a watcher is called for. What a connection or a listener waits for stays the driver's
+    /// to decide.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`](zloop_core::Error::Ended) if the token is not that of a watch, else as
+    /// [`Reactor::set_interest`](zloop_core::Reactor::set_interest).
+    pub fn set_interest(
+        &mut self,
+        watch: Token,
+        interest: Interest,
+    ) -> Result<(), zloop_core::Error> {
+        let reactor = self.schedule.reactor_mut();
+        match reactor.source(watch) {
+            Some(Source::Watcher(_)) => reactor.set_interest(watch, interest),
+            _ => Err(zloop_core::Error::Ended),
+        }
     }
 
     /// Sends `bytes` when the running method of the handler returns, and as the peer takes them.
@@ -252,6 +271,10 @@ impl<H: Handler> Driver<H> {
 
     /// Closes a connection when what was written is sent; a listener and a watch at once. Data that
     /// comes meanwhile is not delivered. False if there is no such thing any more.
+    ///
+    /// With TLS, the peer has 30 seconds to answer the end; before the handshake is done, closing is to
+    /// [abort](Self::abort). While the peer still sends, the system may reset the connection, and what it
+    /// has not taken by then is lost to it: [`write_eof`](Self::write_eof) waits for its end.
     pub fn close(&mut self, token: Token) -> bool {
         let now = since_epoch(self.time());
         if self.change(token, |link| link.close(now)).is_some() {
@@ -349,7 +372,7 @@ impl<H: Handler> Driver<H> {
         self.schedule.insert(deadline, Box::new(task))
     }
 
-    /// Cancels a timer; false if it ran or was cancelled before.
+    /// Cancels a timer, also one that is due in this turn; false if it ran or was cancelled before.
     pub fn cancel(&mut self, timer: TimerKey) -> bool {
         self.schedule.remove(timer).is_some()
     }
@@ -362,7 +385,8 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Ends [`run`](Self::run) after the present turn. What was written is sent as far as the
+    /// Ends [`run`](Self::run) after the present turn, and with it a [`run_pending`](Self::run_pending) that
+    /// a handler began within it. What was written is sent as far as the
     /// system takes it; connections stay open until the driver is dropped.
     pub fn stop(&mut self) {
         self.stopping = true;
@@ -377,9 +401,10 @@ impl<H: Handler> Driver<H> {
 
     fn add_link(&mut self, link: Link) -> Result<Token, zloop_core::Error> {
         let fd = link.stream.as_raw_fd();
-        let source = Source::Link(Box::new(link));
+        let mut link = Box::new(link);
+        let interest = link.interest();
         let reactor = self.schedule.reactor_mut();
-        let token = reactor.register(fd, Interest::NONE, source)?;
+        let token = reactor.register(fd, interest, Source::Link(link))?;
         self.change(token, |_| ());
         Ok(token)
     }
@@ -435,7 +460,8 @@ pub struct Remote<H> {
 }
 
 impl<H> Remote<H> {
-    /// Runs `task` on the driver's thread, soon; wakes the driver if it waits.
+    /// Runs `task` on the driver's thread, soon; wakes the driver if it waits. Once the driver is gone, the
+    /// task is dropped.
     pub fn call_soon(&self, task: impl FnOnce(&mut H, &mut Driver<H>) + Send + 'static) {
         self.inbox.push(Box::new(task));
     }

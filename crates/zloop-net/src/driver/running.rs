@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use zloop_core::{Interest, Readiness, Ready, Timestamp, Token};
+use zloop_core::{Interest, Readiness, Ready, Run, Timestamp, Token};
 
 use super::link::{Happening, Link};
 use super::{Driver, Error, Handler, READ_SIZE, Source, link_of, since_epoch};
@@ -25,9 +25,7 @@ impl<H: Handler> Driver<H> {
     ///
     /// What the system says of a wait. What happens to connections is told to the handler.
     pub fn run(&mut self, handler: &mut H) -> io::Result<()> {
-        self.schedule.restart();
-        self.turn_time = None;
-        self.serve_queued(handler);
+        let _run = self.begin_run(handler);
         loop {
             self.turn(handler, None)?;
             if std::mem::take(&mut self.stopping) {
@@ -37,45 +35,67 @@ impl<H: Handler> Driver<H> {
     }
 
     /// Runs turns without waiting, until nothing is ready and no timer is due: with a
-    /// [`ManualClock`](zloop_core::ManualClock), time stands still in between.
+    /// [`ManualClock`](zloop_core::ManualClock), time stands still in between. A handler may call it too: it
+    /// is then told of what comes meanwhile, also on the connection that it is just told of. A watcher
+    /// that does so is not called again before it returns.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
     pub fn run_pending(&mut self, handler: &mut H) -> io::Result<()> {
-        self.schedule.restart();
-        self.turn_time = None;
-        self.serve_queued(handler);
+        let run = self.begin_run(handler);
         loop {
             let ran = self.turn(handler, Some(Duration::ZERO))?;
-            if std::mem::take(&mut self.stopping) || ran == 0 {
+            if self.stopping || ran == 0 {
+                // The run around this one is to end as well.
+                self.stopping &= !run.is_outermost();
                 return Ok(());
             }
         }
     }
 
-    fn turn(&mut self, handler: &mut H, longest: Option<Duration>) -> io::Result<usize> {
-        let batch = self.schedule.start_turn(longest, self.stopping)?;
+    fn begin_run(&mut self, handler: &mut H) -> Run {
+        let run = self.schedule.begin_run();
         self.turn_time = None;
-        for _ in 0..batch {
-            match self.schedule.pop() {
-                Some(Ready::Task(task)) => task(handler, self),
-                Some(Ready::Remote(task)) => task(handler, self),
-                Some(Ready::Event(token, readiness)) => self.dispatch(handler, token, readiness),
-                None => break,
-            }
-            self.serve_queued(handler);
+        if run.is_outermost()
+            && let Some(unanswered) = self.answer.connection()
+        {
+            // Its handler panicked: what it wrote goes the way of other writes.
+            self.change(unanswered, |_| ());
         }
-        Ok(batch)
+        self.serve_queued(handler);
+        run
     }
 
-    fn dispatch(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
+    fn turn(&mut self, handler: &mut H, longest: Option<Duration>) -> io::Result<usize> {
+        self.schedule.start_turn(longest, self.stopping)?;
+        self.turn_time = None;
+        let mut ran = 0;
+        while let Some(ready) = self.schedule.pop() {
+            match ready {
+                Ready::Task(task) => task(handler, self),
+                Ready::Remote(task) => task(handler, self),
+                Ready::Event(token, readiness) => {
+                    if !self.dispatch(handler, token, readiness) {
+                        continue;
+                    }
+                }
+            }
+            ran += 1;
+            self.serve_queued(handler);
+        }
+        Ok(ran)
+    }
+
+    /// Says whether somebody was told of it.
+    fn dispatch(&mut self, handler: &mut H, token: Token, readiness: Readiness) -> bool {
         match self.schedule.reactor_mut().source_mut(token) {
             Some(Source::Link(_)) => self.serve(handler, token, readiness),
             Some(Source::Listener(_)) => self.accept(handler, token),
             Some(Source::Watcher(watcher)) => {
+                // One that runs the driver is not entered again.
                 let Some(mut running) = watcher.take() else {
-                    return;
+                    return false;
                 };
                 running(handler, self, token, readiness);
                 if let Some(Source::Watcher(place)) = self.schedule.reactor_mut().source_mut(token)
@@ -84,8 +104,9 @@ impl<H: Handler> Driver<H> {
                 }
             }
             // It ended earlier in this turn.
-            None => {}
+            None => return false,
         }
+        true
     }
 
     fn serve_queued(&mut self, handler: &mut H) {

@@ -11,16 +11,15 @@ from ._loop import Loop, new_event_loop
 from ._run import run
 from ._ssl_context import SSLContext, create_default_context, uvicorn_ssl_context
 from ._tracing import disable_tracing, enable_tracing
+from ._typing import TYPE_CHECKING, Any
 from ._zloop import __version__
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ._policy import EventLoopPolicy, install
-    from ._records import Metrics
+    from ._records import Engine, Metrics
 
 __all__ = [
+    "Engine",
     "EventLoopPolicy",
     "Loop",
     "Metrics",
@@ -35,6 +34,7 @@ __all__ = [
     "uvicorn_ssl_context",
 ]
 
+_OF_RECORDS = ("Engine", "Metrics")
 _OF_POLICIES = ("EventLoopPolicy", "install")
 
 if not hasattr(_asyncio, "set_event_loop_policy"):
@@ -42,16 +42,19 @@ if not hasattr(_asyncio, "set_event_loop_policy"):
 
 
 def __getattr__(name: str) -> Any:
-    """Import what few programs want when it is asked for: policies only where asyncio has them."""
-    if name == "Metrics":
-        from ._records import Metrics
+    """Import what few programs want when it is asked for; policies only where asyncio has them."""
+    if name in _OF_RECORDS:
+        from . import _records
 
-        return Metrics
-    if name in _OF_POLICIES and hasattr(_asyncio, "set_event_loop_policy"):
+        found = getattr(_records, name)
+    elif name in _OF_POLICIES and hasattr(_asyncio, "set_event_loop_policy"):
         from . import _policy
 
-        return getattr(_policy, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(_policy, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -15,10 +15,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 
 from ._base import LoopBase
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Self
+from ._typing import Any, Self
 
 _CODE_IF_UNKNOWN = 255
 

@@ -17,6 +17,7 @@ from ._race import first_to_connect
 from ._sockets import SocketOperations, non_blocking_socket
 from ._tls import TlsConnections
 from ._types import AddressInfo, ClientTls, Connection
+from ._typing import Any
 from ._validation import (
     check_ssl_socket,
     check_stream_socket,
@@ -25,10 +26,6 @@ from ._validation import (
     reason,
 )
 from ._zloop import PendingConnection
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 class Connecting(SocketOperations, TlsConnections):

@@ -7,10 +7,7 @@ import warnings
 
 from . import _zloop
 from ._transport import polling
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class DatagramTransport(_zloop.DatagramTransport, asyncio.Transport):

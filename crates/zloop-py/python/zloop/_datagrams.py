@@ -12,11 +12,9 @@ from collections.abc import Callable
 from ._serve import remove_stale_socket, set_reuse_port
 from ._sockets import SocketOperations
 from ._types import Address
+from ._typing import TYPE_CHECKING, Any
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ._zloop import DatagramTransport
 
 

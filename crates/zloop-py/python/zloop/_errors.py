@@ -7,10 +7,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 
 from ._base import LoopBase
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 type ExceptionContext = dict[str, Any]
 type ExceptionHandler = Callable[[Any, ExceptionContext], object]

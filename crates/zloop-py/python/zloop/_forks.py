@@ -10,10 +10,7 @@ import os
 import weakref
 
 from ._signals import SignalHandling
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class Forking(SignalHandling):

@@ -8,9 +8,7 @@ from asyncio import coroutines, format_helpers
 from asyncio.log import logger
 from collections.abc import Callable
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 # asyncio's own test, by the name that does not warn.
 _is_coroutine_function: Callable[[object], bool] = getattr(

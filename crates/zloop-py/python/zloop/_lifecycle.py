@@ -13,10 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Generator
 from ._errors import ErrorReporting
 from ._executors import Executors
 from ._forks import Forking
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class Lifecycle(ErrorReporting, Executors, Forking):

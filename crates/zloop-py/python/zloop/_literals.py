@@ -7,10 +7,7 @@ import socket
 import sys
 
 from ._types import AddressInfo
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 _stdlib_getaddrinfo = socket.getaddrinfo
 

@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import zloop
+
 from ._base import LoopBase
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ._records import Metrics
+from ._typing import Any
 
 
 class Measuring(LoopBase):
     """`metrics` and what turns its timing on."""
 
-    def metrics(self) -> Metrics:
+    def metrics(self) -> zloop.Metrics:
         """Return what the loop has counted so far; any thread may ask, also of a closed loop."""
-        from ._records import Metrics
-
-        return Metrics(*self._metrics())
+        return zloop.Metrics(*self._metrics())
 
     def set_metrics_timing(self, enabled: bool) -> None:
         """Time each poll and callback from now on, or stop that.

@@ -8,10 +8,7 @@ from asyncio.log import logger
 from ._executors import Executors
 from ._literals import literal_info, local_answer
 from ._types import Address, AddressInfo
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class NameResolution(Executors):

@@ -6,10 +6,7 @@ import warnings
 
 from . import _zloop
 from ._transport import polling
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class ReadPipeTransport(_zloop.ReadPipeTransport):

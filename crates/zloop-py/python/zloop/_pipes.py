@@ -9,10 +9,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 
 from ._base import LoopBase
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class PipeConnections(LoopBase):

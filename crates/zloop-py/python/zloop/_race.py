@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 
 from ._types import Connection
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 type Attempt = Callable[[], Coroutine[Any, Any, Connection]]
 

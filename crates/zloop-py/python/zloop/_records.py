@@ -52,3 +52,8 @@ class Metrics(NamedTuple):
     """The longest that one callback took."""
     longest_callback: str | None
     """That callback's name; a task's goes with its coroutine's."""
+
+
+# Where they are asked for, and found again by pickle.
+for _record in (Engine, Metrics):
+    _record.__module__ = "zloop"

@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 
 from ._loop import new_event_loop
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 def run[T](

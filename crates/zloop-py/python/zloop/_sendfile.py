@@ -11,11 +11,8 @@ import sys
 from asyncio import constants, exceptions
 
 from ._sockets import SocketOperations
+from ._typing import Any
 from ._validation import check_sendfile_arguments, check_ssl_socket
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _LARGEST_STEP = sys.maxsize // 2 + 1
 _TRANSPORT_BLOCK = 16 * 1024

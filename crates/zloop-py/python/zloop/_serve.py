@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ._names import NameResolution
 from ._tls import TlsConnections
 from ._types import AddressInfo
+from ._typing import Any
 from ._validation import (
     check_server_tls,
     check_ssl_socket,
@@ -25,10 +26,6 @@ from ._validation import (
     check_unix_stream_socket,
     reason,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _REMOVES_SOCKET_FILES = sys.version_info >= (3, 13)
 _SKIPS_MISSING_ADDRESSES = sys.version_info >= (3, 13)

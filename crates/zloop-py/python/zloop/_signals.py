@@ -21,10 +21,7 @@ from types import FrameType
 
 from ._base import LoopBase
 from ._handles import is_coroutine
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 type _SignalCallback = tuple[Callable[..., object], tuple[Any, ...], contextvars.Context]
 """What a signal calls: a callback, its arguments, and the context to call it in."""

@@ -13,12 +13,9 @@ import socket
 from collections.abc import Callable
 
 from ._names import NameResolution
+from ._typing import Any
 from ._validation import check_ssl_socket
 from ._zloop import Handle
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _NON_BLOCKING: int = getattr(socket, "SOCK_NONBLOCK", 0)
 

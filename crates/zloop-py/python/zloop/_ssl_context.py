@@ -9,13 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
+import zloop
+
 from . import _zloop
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Self
-
-    from ._records import Engine
+from ._typing import Any, Self
 
 _SIDES = {ssl.PROTOCOL_TLS_CLIENT: False, ssl.PROTOCOL_TLS_SERVER: True}
 _MODERN = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -68,12 +65,10 @@ class SSLContext(ssl.SSLContext):
         return context
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> zloop.Engine:
         """Which engine serves connections under this context, and the reason."""
         rustls, reason = self._build()
-        from ._records import Engine
-
-        return Engine("ssl" if rustls is None else "rustls", reason)
+        return zloop.Engine("ssl" if rustls is None else "rustls", reason)
 
     def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
         """Load the certificate to show and its key."""

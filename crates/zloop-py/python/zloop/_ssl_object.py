@@ -6,10 +6,7 @@ import ssl
 import time
 
 from . import _zloop
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 type Cipher = tuple[str, str, int]
 

@@ -6,10 +6,7 @@ import warnings
 from asyncio import constants
 
 from . import _zloop
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class SSLTransport(_zloop.TlsTransport):

@@ -11,10 +11,7 @@ from collections.abc import Callable
 
 from ._child import ChildProcess
 from ._pipes import PipeConnections
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 type Stream = Any
 """What a child's stream is made of, as `subprocess.Popen` takes it."""

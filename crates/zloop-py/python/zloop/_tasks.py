@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ._base import LoopBase
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class TaskFactories(LoopBase):

@@ -19,10 +19,7 @@ from . import _zloop
 from ._base import LoopBase
 from ._ssl_context import SSLContext
 from ._types import Connection
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class TlsConnections(LoopBase):

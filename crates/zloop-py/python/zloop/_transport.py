@@ -8,10 +8,7 @@ import weakref
 from asyncio import constants, trsock
 
 from . import _zloop
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 class TransportSocket(trsock.TransportSocket):

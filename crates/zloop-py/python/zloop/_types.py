@@ -7,11 +7,8 @@ import socket
 import ssl
 from collections.abc import Buffer, Callable
 
+from ._typing import Any
 from ._zloop import PendingConnection
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 type Address = tuple[Any, ...] | str | Buffer
 """A socket address, as the socket module has it for each family."""

@@ -7,9 +7,7 @@ import socket
 import ssl
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ._typing import Any
 
 
 def check_ssl_socket(sock: object) -> None:

@@ -104,7 +104,7 @@ fn queue_due_timers(event_loop: &EventLoop) {
     }
     let now = event_loop.now_for_timers();
     let mut ready = event_loop.ready.borrow_mut();
-    timers.pop_all_due(now, |handle| {
+    timers.pop_all_due(now, |_, handle| {
         handle.set_key(None);
         ready.push_back(Ready::Timer(handle));
     });

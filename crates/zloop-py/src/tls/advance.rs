@@ -188,6 +188,10 @@ impl Instance<TlsTransport> {
                 break;
             };
             lower.write(py, ciphertext)?;
+            // One write to a lost connection is counted once, however much it brings.
+            if lower.is_lost() {
+                break;
+            }
         }
         lower.flush_bulk(py)
     }

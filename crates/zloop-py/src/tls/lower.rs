@@ -40,6 +40,14 @@ impl Lower {
         }
     }
 
+    /// Whether what is written to it is lost.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Stream(transport) => transport.is_lost(),
+            Self::Tls(transport) => transport.is_closing(),
+        }
+    }
+
     /// Sends bytes, or keeps them until they can be sent.
     ///
     /// # Errors

@@ -218,6 +218,12 @@ impl StreamTransport {
         self.closing.get()
     }
 
+    /// Whether what is written to it is lost.
+    #[inline]
+    pub fn is_lost(&self) -> bool {
+        self.lost_count.get() > 0
+    }
+
     /// The descriptor's number; -1 once it is closed.
     pub fn fd(&self) -> RawFd {
         match self.token.get() {

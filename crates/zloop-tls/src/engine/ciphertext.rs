@@ -4,16 +4,18 @@ use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 
-/// From this size on, ciphertext is made in memory that was used before. Less would hold all of that
-/// memory while it waits to be sent.
+/// From this size on, memory is kept for the next ciphertext.
 const LARGE: usize = 8 * 1024;
+/// Memory is used again for what is at least this part of it. Less would hold all of it while it waits to
+/// be sent.
+const MOST_UNUSED: usize = 4;
 /// The most memory that a thread keeps for the next ciphertext; `Options::encrypt_ahead` asks for
 /// about half of it, unless it is changed.
 const MOST_KEPT: usize = 512 * 1024;
 
 thread_local! {
     /// Memory to make the next ciphertext in. Fresh memory would have to be zeroed each time, which
-    /// costs a tenth of what encrypting it costs.
+    /// costs a fifth of what encrypting it costs.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -41,8 +43,7 @@ impl Ciphertext {
         write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<(), E> {
         if self.memory.is_empty() && room >= LARGE {
-            // A thread that is ending has none any more.
-            self.memory = SPARE.try_with(Cell::take).unwrap_or_default();
+            self.memory = spare_for(room);
         }
         let end = self.len + room;
         if self.memory.len() < end {
@@ -53,6 +54,20 @@ impl Ciphertext {
         self.len += count;
         Ok(())
     }
+}
+
+/// The memory that is kept, if it suits what needs so much.
+fn spare_for(room: usize) -> Vec<u8> {
+    let taken = SPARE.try_with(|spare| {
+        let memory = spare.take();
+        if memory.len() <= room.saturating_mul(MOST_UNUSED) {
+            return memory;
+        }
+        spare.set(memory);
+        Vec::new()
+    });
+    // A thread that is ending has none any more.
+    taken.unwrap_or_default()
 }
 
 impl Deref for Ciphertext {
@@ -139,6 +154,18 @@ mod tests {
         drop(next);
         drop(other);
         assert_eq!(spare(), 2 * LARGE, "the larger one is kept");
+    }
+
+    #[test]
+    fn much_memory_is_not_held_by_little_that_waits() {
+        drop(SPARE.take());
+        drop(ciphertext(&[7; 5 * LARGE]));
+        let waiting = ciphertext(&[8; LARGE]);
+        assert_eq!(waiting.memory.capacity(), LARGE);
+        assert_eq!(spare(), 5 * LARGE);
+        let larger = ciphertext(&[9; 2 * LARGE]);
+        assert_eq!(larger.memory.len(), 5 * LARGE);
+        assert_eq!(spare(), 0);
     }
 
     #[test]

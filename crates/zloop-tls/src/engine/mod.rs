@@ -118,6 +118,8 @@ impl RustlsSession {
     /// As `step`, with data that nobody asked for yet put aside.
     fn step_stashing(&mut self, send: Outgoing<'_>) -> Result<Step, RustlsError> {
         let mut stash = std::mem::take(&mut self.stash);
+        // Else a reader that always leaves something would have all keep growing that ever came.
+        stash.drain(..std::mem::take(&mut self.stash_used));
         let mut put_aside = |plaintext: &[u8]| stash.extend_from_slice(plaintext);
         let step = self.step(Task {
             on_data: Some(&mut put_aside),

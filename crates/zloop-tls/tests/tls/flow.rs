@@ -145,3 +145,15 @@ fn an_empty_buffer_reads_nothing() {
     pair.run();
     assert_eq!(pair.server.received, b"data");
 }
+
+#[test]
+fn a_connection_that_is_over_tells_no_writer_to_go_on() {
+    let mut pair = connected();
+    pair.client.connection.set_write_limits(Limits {
+        high: 1000,
+        low: 100,
+    });
+    assert!(pair.client.connection.flow(1000).is_some());
+    pair.client.connection.abort();
+    assert_eq!(pair.client.connection.flow(0), None);
+}

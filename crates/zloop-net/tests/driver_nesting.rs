@@ -1,0 +1,139 @@
+//! Handlers and watchers that run the driver, and what is left when one panics.
+
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use zloop_core::{Interest, Token};
+use zloop_net::{Driver, Error, Handler};
+
+/// What to do with what comes.
+enum Answering {
+    Nothing,
+    Panicking,
+    Stopping,
+}
+
+struct Program {
+    answering: Answering,
+    is_closed: bool,
+}
+
+impl Handler for Program {
+    fn received(&mut self, driver: &mut Driver<Self>, connection: Token, bytes: &[u8]) {
+        match self.answering {
+            Answering::Nothing => {}
+            Answering::Panicking => {
+                driver.write(connection, bytes).expect("a write");
+                panic!("as the test wants");
+            }
+            Answering::Stopping => {
+                driver.stop();
+                driver.run_pending(self).expect("a run within");
+            }
+        }
+    }
+
+    fn closed(&mut self, _: &mut Driver<Self>, _: Token, _: Option<Error>) {
+        self.is_closed = true;
+    }
+}
+
+fn program(answering: Answering) -> (Driver<Program>, Program) {
+    let program = Program {
+        answering,
+        is_closed: false,
+    };
+    (Driver::new().expect("a driver"), program)
+}
+
+fn adopted(driver: &mut Driver<Program>) -> (Token, UnixStream) {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    near.set_nonblocking(true).expect("a non-blocking socket");
+    let token = driver.adopt(OwnedFd::from(near)).expect("a connection");
+    (token, far)
+}
+
+#[test]
+fn what_a_handler_wrote_before_it_panicked_is_sent_by_the_next_run() {
+    let (mut driver, mut program) = program(Answering::Panicking);
+    let (token, mut far) = adopted(&mut driver);
+    far.write_all(b"one").expect("a write");
+    let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(&mut program)));
+    run.expect_err("a panic");
+    program.answering = Answering::Nothing;
+    driver.write(token, ", two").expect("a write");
+    driver.run_pending(&mut program).expect("a run");
+    assert_eq!(driver.buffered(token), 0);
+    let mut answer = [0; 8];
+    far.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"one, two");
+}
+
+#[test]
+fn a_stop_reaches_the_run_around_a_run() {
+    let (mut driver, mut program) = program(Answering::Stopping);
+    let (_, mut far) = adopted(&mut driver);
+    far.write_all(b"?").expect("a write");
+    driver.run(&mut program).expect("a run that stops");
+}
+
+#[test]
+fn a_watcher_that_runs_the_driver_is_not_called_again_meanwhile() {
+    let (mut driver, mut program) = program(Answering::Nothing);
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    far.write_all(b"?").expect("a write");
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    let fd = near.as_raw_fd();
+    let watcher = move |program: &mut Program, driver: &mut Driver<Program>, _, _| {
+        counted.set(counted.get() + 1);
+        driver.run_pending(program).expect("a run within");
+        (&near).read_exact(&mut [0]).expect("a byte");
+    };
+    driver
+        .watch(fd, Interest::READABLE, watcher)
+        .expect("a watch");
+    driver.run_pending(&mut program).expect("a run");
+    assert_eq!(calls.get(), 1);
+}
+
+#[test]
+fn a_watch_can_change_what_it_is_for_and_a_connection_cannot() {
+    let (mut driver, mut program) = program(Answering::Nothing);
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    let watcher = move |_: &mut Program, driver: &mut Driver<Program>, token, _| {
+        counted.set(counted.get() + 1);
+        driver
+            .set_interest(token, Interest::READABLE)
+            .expect("a watch");
+    };
+    let watch = driver
+        .watch(near.as_raw_fd(), Interest::READABLE, watcher)
+        .expect("a watch");
+    driver.run_pending(&mut program).expect("a run");
+    assert_eq!(calls.get(), 0);
+    driver.set_interest(watch, Interest::BOTH).expect("a watch");
+    driver.run_pending(&mut program).expect("a run");
+    assert_eq!(calls.get(), 1);
+    let (connection, _far) = adopted(&mut driver);
+    assert!(driver.set_interest(connection, Interest::NONE).is_err());
+}
+
+#[test]
+fn what_cannot_be_waited_for_is_refused_at_once() {
+    let (mut driver, mut program) = program(Answering::Nothing);
+    let file = std::fs::File::open("/proc/self/exe").expect("a file");
+    let refused = driver.adopt(OwnedFd::from(file)).expect_err("a refusal");
+    let zloop_core::Error::System { source, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(source.kind(), std::io::ErrorKind::PermissionDenied);
+    driver.run_pending(&mut program).expect("a run");
+    assert!(!program.is_closed);
+}
