@@ -146,9 +146,10 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
     }
 
     /// Ends at once: what was not sent is lost, and so is what was not read. The driver aborts its
-    /// transport and need not take any more ciphertext.
+    /// transport and need not take any more ciphertext. A writer that pauses is not told to go on.
     pub fn abort(&mut self) {
         self.finish(Ok(()));
+        self.writing_paused = false;
     }
 
     /// Says that the transport failed, or was closed under the connection.

@@ -56,11 +56,8 @@ impl<S: Session, C: AsRef<[u8]>> Connection<S, C> {
 
     /// Whether the application should pause or resume writing, counting what waits here and the
     /// `in_transport` bytes that the transport has yet to send. To be asked when the transport
-    /// has taken what it wants. A connection that is over tells nothing.
+    /// has taken what it wants.
     pub fn flow(&mut self, in_transport: usize) -> Option<FlowEvent> {
-        if self.state == State::Closed {
-            return None;
-        }
         let size = self.backlog.len().saturating_add(in_transport);
         let paused = self.options.write_limits.pauses(self.writing_paused, size);
         if paused == self.writing_paused {

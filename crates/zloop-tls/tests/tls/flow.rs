@@ -147,7 +147,7 @@ fn an_empty_buffer_reads_nothing() {
 }
 
 #[test]
-fn a_connection_that_is_over_tells_no_writer_to_go_on() {
+fn an_aborted_connection_tells_no_writer_to_go_on() {
     let mut pair = connected();
     pair.client.connection.set_write_limits(Limits {
         high: 1000,
