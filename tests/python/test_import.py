@@ -47,6 +47,8 @@ def public_callables():
 
 @pytest.mark.parametrize("annotated", list(public_callables()))
 def test_annotations_can_be_read_at_run_time(annotated):
+    if sys.version_info < (3, 13) and getattr(annotated, "__type_params__", ()):
+        pytest.skip("type parameters are looked up since CPython 3.13")
     typing.get_type_hints(annotated)
 
 
