@@ -366,22 +366,22 @@ def test_tls_in_tls(loop, engine):
 
 
 def test_a_large_write_to_a_lost_connection_is_one_write(loop, engine, caplog):
+    gone = threading.Event()
+
     def talk(sock):
         tls = accept(sock)
         tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         tls.close()
+        gone.set()
 
     async def main(address):
         transport, client = await connect(address, client_context(engine))
-        thread.join(LIMIT)
+        assert gone.wait(LIMIT)
         transport.write(bytes(8 * 1024 * 1024))
         assert isinstance(await client.lost, ConnectionResetError)
 
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=lambda: talk(listener.accept()[0]))
-    thread.start()
-    run(loop, main(listener.getsockname()))
-    listener.close()
+    with peer(talk) as address:
+        run(loop, main(address))
     assert "socket.send() raised exception." not in caplog.messages
 
 

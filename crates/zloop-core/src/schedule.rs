@@ -225,8 +225,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     }
 
     /// Begins a turn: polls if it is time to, and queues what became ready, what other threads sent,
-    /// and the timers that are due. Says how many are ready: these are to be [popped](Self::pop), and
-    /// none that they add.
+    /// and the timers that are due. What is ready then is to be [popped](Self::pop), and nothing that it adds.
     ///
     /// With nothing to do it waits, until the next timer and no longer than `longest`; `None` has no
     /// limit. The last turn of a run is `stopping`: it does not wait.
@@ -234,7 +233,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     /// # Errors
     ///
     /// What the system says of a wait. One that a signal interrupts is a turn without events.
-    pub fn start_turn(&mut self, longest: Option<Duration>, stopping: bool) -> io::Result<usize> {
+    pub fn start_turn(&mut self, longest: Option<Duration>, stopping: bool) -> io::Result<()> {
         self.poll(longest, stopping)?;
         if !self.inbox.is_empty() {
             self.inbox.swap(&mut self.arrived);
@@ -253,7 +252,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
             });
         }
         self.left = self.ready.len();
-        Ok(self.left)
+        Ok(())
     }
 
     /// The next that is ready in this turn; `None` when it is over.

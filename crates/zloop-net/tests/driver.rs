@@ -1,5 +1,8 @@
 //! A driver and its handler, over real sockets.
 
+#[path = "support/adopted.rs"]
+mod adopted;
+
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,6 +14,8 @@ use std::time::Duration;
 
 use zloop_core::{Interest, ManualClock, Token};
 use zloop_net::{Driver, Error, Fault, FlowEvent, Handler, NotWritable, WriteLimits, tcp, unix};
+
+use crate::adopted::adopted;
 
 /// Notes what happens, and answers as it is told to.
 #[derive(Default)]
@@ -74,13 +79,6 @@ fn driver() -> (Driver<Notes>, Notes) {
 }
 
 /// A connection of the driver's, and its other end, which blocks.
-fn with_peer(driver: &mut Driver<Notes>) -> (Token, UnixStream) {
-    let (near, far) = UnixStream::pair().expect("a pair");
-    near.set_nonblocking(true).expect("a non-blocking socket");
-    let token = driver.adopt(OwnedFd::from(near)).expect("a token");
-    (token, far)
-}
-
 fn listen(driver: &mut Driver<Notes>) -> (Token, SocketAddr) {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = tcp::listen(address, &tcp::ListenOptions::default()).expect("a listener");
@@ -128,7 +126,7 @@ fn many_clients_get_their_own_bytes_back() {
 #[test]
 fn what_a_method_writes_is_sent_when_it_returns() {
     let (mut driver, mut notes) = driver();
-    let (token, mut far) = with_peer(&mut driver);
+    let (token, mut far) = adopted(&mut driver);
     driver.write(token, "hello, ").expect("a write");
     driver.call_soon(move |_, driver| {
         driver.write(token, "world").expect("a write");
@@ -144,7 +142,7 @@ fn what_a_method_writes_is_sent_when_it_returns() {
 #[test]
 fn closing_sends_what_is_left_and_takes_nothing_more() {
     let (mut driver, mut notes) = driver();
-    let (token, mut far) = with_peer(&mut driver);
+    let (token, mut far) = adopted(&mut driver);
     driver.write(token, "last words").expect("a write");
     assert!(driver.close(token));
     assert_eq!(driver.write(token, "too late"), Err(NotWritable));
@@ -165,7 +163,7 @@ fn closing_sends_what_is_left_and_takes_nothing_more() {
 #[test]
 fn aborting_is_told_once() {
     let (mut driver, mut notes) = driver();
-    let (token, far) = with_peer(&mut driver);
+    let (token, far) = adopted(&mut driver);
     driver.run_pending(&mut notes).expect("a run");
     driver.write(token, "never sent").expect("a write");
     assert!(driver.abort(token));
@@ -179,7 +177,7 @@ fn aborting_is_told_once() {
 fn each_direction_ends_by_itself() {
     let (mut driver, mut notes) = driver();
     notes.keep_half_open = true;
-    let (token, mut far) = with_peer(&mut driver);
+    let (token, mut far) = adopted(&mut driver);
     far.write_all(b"question").expect("a write");
     far.shutdown(Shutdown::Write).expect("a shutdown");
     driver.run_pending(&mut notes).expect("a run");
@@ -199,8 +197,8 @@ fn each_direction_ends_by_itself() {
 #[test]
 fn a_peer_that_does_not_read_pauses_the_one_who_is_the_source() {
     let (mut driver, mut notes) = driver();
-    let (source, mut source_peer) = with_peer(&mut driver);
-    let (sink, mut sink_peer) = with_peer(&mut driver);
+    let (source, mut source_peer) = adopted(&mut driver);
+    let (sink, mut sink_peer) = adopted(&mut driver);
     notes.source_of = Some((source, sink));
     driver.set_write_limits(sink, WriteLimits { high: 1000, low: 0 });
     let mut written = 0;

@@ -1,5 +1,8 @@
 //! Handlers and watchers that run the driver, and what is left when one panics.
 
+#[path = "support/adopted.rs"]
+mod adopted;
+
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -9,6 +12,8 @@ use std::rc::Rc;
 
 use zloop_core::{Interest, Token};
 use zloop_net::{Driver, Error, Handler};
+
+use crate::adopted::adopted;
 
 /// What to do with what comes.
 enum Answering {
@@ -48,13 +53,6 @@ fn program(answering: Answering) -> (Driver<Program>, Program) {
         is_closed: false,
     };
     (Driver::new().expect("a driver"), program)
-}
-
-fn adopted(driver: &mut Driver<Program>) -> (Token, UnixStream) {
-    let (near, far) = UnixStream::pair().expect("a pair");
-    near.set_nonblocking(true).expect("a non-blocking socket");
-    let token = driver.adopt(OwnedFd::from(near)).expect("a connection");
-    (token, far)
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! What becomes of a driver's writes when the system takes only a part of them.
 
+#[path = "support/adopted.rs"]
+mod adopted;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
 use zloop_core::Token;
 use zloop_net::{Driver, Error, Fault, FlowEvent, Handler, NotWritable, tcp};
+
+use crate::adopted::adopted;
 
 #[derive(Default)]
 struct Notes {
@@ -38,13 +42,6 @@ fn connected() -> (Driver<Notes>, Notes, Token, UnixStream) {
 }
 
 /// A connection of the driver's that is not announced yet, and its other end.
-fn adopted<H: Handler>(driver: &mut Driver<H>) -> (Token, UnixStream) {
-    let (near, far) = UnixStream::pair().expect("a pair");
-    near.set_nonblocking(true).expect("a non-blocking socket");
-    let token = driver.adopt(OwnedFd::from(near)).expect("a token");
-    (token, far)
-}
-
 /// Each byte tells where it belongs, so that a lost or doubled one shows.
 fn numbered(start: usize, count: usize) -> Vec<u8> {
     (start..start + count)
