@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use zloop_core::{TimerKey, Token};
 use zloop_net::{Driver, FlowEvent, Handler, tcp};
-use zloop_tls::{Identity, ServerSettings};
+use zloop_tls::{Identity, Options, ServerSettings};
 
 const LONGEST_LINE: usize = 1000;
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);
@@ -137,7 +137,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     io::stdout().flush()?;
 
     let mut driver = Driver::new()?;
-    driver.listen_tls(listener, acceptor)?;
+    driver.listen_tls(listener, acceptor, Options::default())?;
 
     // What is typed here, everybody hears.
     let remote = driver.remote();

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::address::PeerAddress;
+use crate::address::Address;
 use crate::sys;
 
 /// A connection that was taken.
@@ -12,7 +12,7 @@ pub struct Accepted {
     /// The connected socket, non-blocking and closed on `exec`.
     pub fd: OwnedFd,
     /// Who connected, as `accept` itself told: it is right even if the peer has gone since.
-    pub peer: PeerAddress,
+    pub peer: Address,
 }
 
 /// Takes one connection from a listening socket, with one system call.

@@ -1,4 +1,4 @@
-//! Who is at the other end.
+//! Where a socket is, or who is at its other end.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -8,7 +8,7 @@ use crate::sys;
 
 /// The address of a socket.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub enum PeerAddress {
+pub enum Address {
     /// An IPv4 or IPv6 address and a port.
     Ip(SocketAddr),
     /// A Unix socket's name: the bytes of a path, a zero byte and an abstract name, or nothing for
@@ -18,7 +18,7 @@ pub enum PeerAddress {
     Unknown,
 }
 
-impl PeerAddress {
+impl Address {
     /// The address of this end of a socket, of whatever family it is.
     ///
     /// # Errors
@@ -38,13 +38,13 @@ impl PeerAddress {
     }
 }
 
-impl From<SocketAddr> for PeerAddress {
+impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         Self::Ip(address)
     }
 }
 
-impl fmt::Debug for PeerAddress {
+impl fmt::Debug for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => address.fmt(formatter),

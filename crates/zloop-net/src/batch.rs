@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use crate::address::PeerAddress;
+use crate::address::Address;
 use crate::read_buffer::ReadBuffer;
 use crate::sys;
 
@@ -37,7 +37,7 @@ pub struct ReceiveBatch {
 
 pub(crate) struct Received {
     pub(crate) len: usize,
-    pub(crate) peer: PeerAddress,
+    pub(crate) peer: Address,
     pub(crate) truncated: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Incoming<'a> {
     /// What it brought.
     pub bytes: &'a [u8],
     /// Who sent it.
-    pub peer: &'a PeerAddress,
+    pub peer: &'a Address,
     /// Whether it was longer than there was room for; the rest is lost.
     pub truncated: bool,
 }
@@ -58,7 +58,7 @@ pub struct Outgoing<'a> {
     /// What it brings.
     pub bytes: &'a [u8],
     /// Whom to; `None` on a connected socket.
-    pub peer: Option<&'a PeerAddress>,
+    pub peer: Option<&'a Address>,
 }
 
 impl ReceiveBatch {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use crate::address::PeerAddress;
+use crate::address::Address;
 use crate::sys;
 
 /// A socket whose connection was begun.
@@ -34,7 +34,7 @@ impl Connecting {
     /// # Errors
     ///
     /// [`io::ErrorKind::WouldBlock`] if it is still on its way, else why it failed.
-    pub fn finish(&self) -> io::Result<PeerAddress> {
+    pub fn finish(&self) -> io::Result<Address> {
         let result = sys::connect_result(&self.fd);
         let fd = self.fd.as_raw_fd();
         match &result {

@@ -94,7 +94,7 @@ pub mod udp;
 pub mod unix;
 
 pub use accept::{Accepted, accept};
-pub use address::PeerAddress;
+pub use address::Address;
 pub use buffer::WriteBuffer;
 pub use connect::Connecting;
 pub use datagram_queue::DatagramQueue;

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::address::PeerAddress;
+use crate::address::Address;
 use crate::sys;
 
 pub use crate::tcp::{local_address, peer_address};
@@ -89,7 +89,7 @@ pub fn connect(peer: SocketAddr, local: Option<SocketAddr>) -> io::Result<OwnedF
 /// [`io::ErrorKind::WouldBlock`] if there is none, else what the system says:
 /// [`io::ErrorKind::ConnectionRefused`] if an earlier datagram met nobody, for instance.
 #[inline]
-pub fn recv_from(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<(usize, PeerAddress)> {
+pub fn recv_from(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
     sys::receive_from(socket.as_raw_fd(), buffer)
 }
 
@@ -100,7 +100,7 @@ pub fn recv_from(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<(usize,
 /// [`io::ErrorKind::WouldBlock`] if the system takes no more for now, else what it says.
 /// [`io::ErrorKind::InvalidInput`] for an address of an unknown family.
 #[inline]
-pub fn send_to(socket: &impl AsRawFd, bytes: &[u8], peer: &PeerAddress) -> io::Result<usize> {
+pub fn send_to(socket: &impl AsRawFd, bytes: &[u8], peer: &Address) -> io::Result<usize> {
     sys::send_to(socket.as_raw_fd(), bytes, peer)
 }
 

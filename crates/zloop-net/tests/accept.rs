@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use zloop_core::{Events, Interest, Reactor};
-use zloop_net::{Connecting, PeerAddress, accept, tcp, unix};
+use zloop_net::{Address, Connecting, accept, tcp, unix};
 
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
@@ -20,7 +20,7 @@ fn listen() -> (OwnedFd, SocketAddr) {
     (listener, address)
 }
 
-fn finish(connecting: &Connecting) -> std::io::Result<PeerAddress> {
+fn finish(connecting: &Connecting) -> std::io::Result<Address> {
     if !connecting.is_connected() {
         let mut reactor = Reactor::new()?;
         reactor.register(connecting.as_raw_fd(), Interest::WRITABLE, ())?;
@@ -69,7 +69,7 @@ fn a_tcp_connection_is_accepted_with_its_peer() {
     assert_eq!(peer.ip(), Some(address));
     let accepted = accept(&listener).expect("a connection");
     let client = tcp::local_address(&connecting).expect("an address");
-    assert_eq!(accepted.peer, PeerAddress::Ip(client));
+    assert_eq!(accepted.peer, Address::Ip(client));
     assert_eq!(tcp::peer_address(&accepted.fd).expect("an address"), client);
     assert!(is_nonblocking_and_closed_on_exec(&accepted.fd));
     assert!(is_nonblocking_and_closed_on_exec(&listener));
@@ -185,7 +185,7 @@ fn unix_peers_have_names() {
     assert!(connecting.is_connected());
     connecting.finish().expect("a connection");
     let unnamed = accept(&listener).expect("a connection");
-    assert_eq!(unnamed.peer, PeerAddress::Unix(Vec::new()));
+    assert_eq!(unnamed.peer, Address::Unix(Vec::new()));
     assert_eq!(unnamed.peer.ip(), None);
     assert!(is_nonblocking_and_closed_on_exec(&unnamed.fd));
 
@@ -207,7 +207,7 @@ fn unix_peers_have_names() {
             .connect(&socket2::SockAddr::unix(&path).expect("an address"))
             .expect("connected");
         let accepted = accept(&listener).expect("a connection");
-        assert_eq!(accepted.peer, PeerAddress::Unix(name));
+        assert_eq!(accepted.peer, Address::Unix(name));
     }
 }
 
@@ -226,7 +226,7 @@ fn abstract_names_begin_with_a_zero_byte() {
     let listener = UnixListener::bind_addr(&address).expect("a listener");
     let connecting = unix::connect(format!("\0{name}")).expect("a connection");
     let accepted = accept(&listener).expect("a connection");
-    assert_eq!(accepted.peer, PeerAddress::Unix(Vec::new()));
+    assert_eq!(accepted.peer, Address::Unix(Vec::new()));
     assert!(connecting.is_connected());
     assert!(unix::listen(format!("\0{name}"), 1).is_err());
 }

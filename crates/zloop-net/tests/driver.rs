@@ -6,7 +6,7 @@ mod adopted;
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::rc::Rc;
 use std::thread;
@@ -333,21 +333,4 @@ fn a_reset_is_the_peers_fault() {
     driver.run(&mut notes).expect("a run");
     let last = notes.heard.last().expect("a note");
     assert_eq!(*last, format!("closed {:?}", Some(Fault::Peer)));
-}
-
-#[test]
-fn a_listener_that_cannot_accept_is_tried_again_after_a_while() {
-    let clock = ManualClock::new();
-    let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
-    let mut notes = Notes::default();
-    // A connected socket is readable, and accepts nothing.
-    let (near, mut far) = UnixStream::pair().expect("a pair");
-    near.set_nonblocking(true).expect("a non-blocking socket");
-    driver.listen(OwnedFd::from(near)).expect("a token");
-    far.write_all(b"x").expect("a write");
-    for attempts in 1..4 {
-        driver.run_pending(&mut notes).expect("a run");
-        assert_eq!(notes.heard.len(), attempts, "{:?}", notes.heard);
-        clock.advance(Duration::from_millis(100));
-    }
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 
 use zloop_core::{Events, Interest, Reactor};
-use zloop_net::{PeerAddress, tcp, udp};
+use zloop_net::{Address, tcp, udp};
 
 fn bind() -> (std::os::fd::OwnedFd, SocketAddr) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -21,7 +21,7 @@ fn datagrams_keep_their_bounds_and_their_senders() {
     let error = udp::recv_from(&server, &mut buffer).expect_err("nothing came");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let from = PeerAddress::Ip(client.local_addr().expect("an address"));
+    let from = Address::Ip(client.local_addr().expect("an address"));
     for bytes in [&b"one"[..], b"", b"three"] {
         client.send_to(bytes, address).expect("a datagram");
     }
@@ -34,7 +34,7 @@ fn datagrams_keep_their_bounds_and_their_senders() {
         6
     );
     assert_eq!(client.recv(&mut buffer).expect("a datagram"), 6);
-    let error = udp::send_to(&server, b"", &PeerAddress::Unknown).expect_err("nobody");
+    let error = udp::send_to(&server, b"", &Address::Unknown).expect_err("nobody");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     let too_large = vec![0; 70_000];
     assert!(udp::send_to(&server, &too_large, &from).is_err());
@@ -60,7 +60,7 @@ fn a_connected_socket_learns_that_nobody_is_there() {
 fn batches_take_and_send_many_at_once() {
     let (server, server_address) = bind();
     let (client, client_address) = bind();
-    let to = PeerAddress::Ip(server_address);
+    let to = Address::Ip(server_address);
     let texts: Vec<String> = (0..40).map(|number| format!("datagram {number}")).collect();
     let outgoing: Vec<_> = texts
         .iter()
@@ -119,8 +119,8 @@ fn what_was_too_long_is_marked() {
 fn a_bad_address_ends_a_batch_before_it() {
     let (server, address) = bind();
     let (client, _) = bind();
-    let good = PeerAddress::Ip(address);
-    let outgoing = [Some(&good), Some(&PeerAddress::Unknown), Some(&good)]
+    let good = Address::Ip(address);
+    let outgoing = [Some(&good), Some(&Address::Unknown), Some(&good)]
         .map(|peer| udp::Outgoing { bytes: b"x", peer });
     assert_eq!(udp::send_batch(&client, &outgoing).expect("a batch"), 1);
     let error = udp::send_batch(&client, &outgoing[1..]).expect_err("a refusal");
@@ -138,14 +138,14 @@ fn unix_datagrams_work_alike() {
     let (count, peer) = udp::recv_from(&near, &mut buffer).expect("a datagram");
     assert_eq!(
         (&buffer[..count], peer),
-        (&b"one"[..], PeerAddress::Unix(Vec::new()))
+        (&b"one"[..], Address::Unix(Vec::new()))
     );
     let mut incoming = udp::ReceiveBatch::new(4, 8);
     assert_eq!(incoming.receive(&near).expect("a batch"), 1);
     let datagram = incoming.iter().next().expect("a datagram");
     assert_eq!(
         (datagram.bytes, datagram.peer),
-        (&b"two"[..], &PeerAddress::Unix(Vec::new()))
+        (&b"two"[..], &Address::Unix(Vec::new()))
     );
 }
 

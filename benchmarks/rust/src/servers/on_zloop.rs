@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use zloop_core::Token;
 use zloop_net::{Driver, FlowEvent, Handler, tcp};
-use zloop_tls::Acceptor;
+use zloop_tls::{Acceptor, Options};
 
 use super::{ANY_PORT, BACKLOG, announce};
 use crate::Outcome;
@@ -46,7 +46,7 @@ fn serve<H: Handler>(handler: &mut H) -> Outcome {
 
 pub fn serve_tls(config: Arc<ServerConfig>) -> Outcome {
     let mut driver = Driver::new()?;
-    driver.listen_tls(listener()?, Acceptor::from(config))?;
+    driver.listen_tls(listener()?, Acceptor::from(config), Options::default())?;
     driver.run(&mut Echo)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use zloop_core::{Interest, Token};
 use super::Error;
 #[cfg(feature = "tls")]
 use super::tls::TlsLayer;
-use crate::address::PeerAddress;
+use crate::address::Address;
 use crate::connect::Connecting;
 use crate::descriptor::Descriptor;
 use crate::flow::FlowEvent;
@@ -46,7 +46,7 @@ pub(super) struct Link {
     pub(super) is_queued: bool,
     /// The listener that accepted it.
     pub(super) listener: Option<Token>,
-    pub(super) peer: Option<PeerAddress>,
+    pub(super) peer: Option<Address>,
     /// Whether the peer sends no more.
     has_ended: bool,
     /// Why it is lost.

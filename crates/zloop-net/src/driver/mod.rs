@@ -4,6 +4,7 @@ mod answer;
 mod error;
 mod handler;
 mod link;
+mod listener;
 mod running;
 #[cfg(feature = "tls")]
 mod tls;
@@ -22,7 +23,8 @@ pub use self::handler::Handler;
 
 use self::answer::Answer;
 use self::link::Link;
-use crate::address::PeerAddress;
+use self::listener::Listener;
+use crate::address::Address;
 use crate::connect::Connecting;
 use crate::flow::WriteLimits;
 use crate::read_buffer::ReadBuffer;
@@ -39,14 +41,8 @@ type Watcher<H> = Box<dyn FnMut(&mut H, &mut Driver<H>, Token, Readiness)>;
 /// What is registered, timed and queued.
 type Connections<H> = Schedule<Source<H>, Task<H>, RemoteTask<H>, Box<dyn Clock>>;
 
-struct Listener {
-    socket: OwnedFd,
-    #[cfg(feature = "tls")]
-    acceptor: Option<zloop_tls::Acceptor>,
-}
-
 enum Source<H> {
-    Listener(Listener),
+    Listener(Box<Listener>),
     Link(Box<Link>),
     /// Out of its place while it runs.
     Watcher(Option<Watcher<H>>),
@@ -135,40 +131,6 @@ impl<H: Handler> Driver<H> {
         })
     }
 
-    /// Accepts connections from a socket that [`tcp::listen`](crate::tcp::listen) or
-    /// [`unix::listen`](crate::unix::listen) made, until the token is [closed](Self::close).
-    ///
-    /// When that fails and the peer is not to blame, as when the system is out of descriptors, it
-    /// tries again ten times a second. On TCP connections small writes are sent at once.
-    ///
-    /// # Errors
-    ///
-    /// As [`Reactor::register`](zloop_core::Reactor::register).
-    pub fn listen(&mut self, socket: OwnedFd) -> Result<Token, zloop_core::Error> {
-        self.add_listener(Listener {
-            socket,
-            #[cfg(feature = "tls")]
-            acceptor: None,
-        })
-    }
-
-    /// As [`listen`](Self::listen), with TLS. A connection is announced when its handshake is done.
-    ///
-    /// # Errors
-    ///
-    /// As [`Reactor::register`](zloop_core::Reactor::register).
-    #[cfg(feature = "tls")]
-    pub fn listen_tls(
-        &mut self,
-        socket: OwnedFd,
-        acceptor: zloop_tls::Acceptor,
-    ) -> Result<Token, zloop_core::Error> {
-        self.add_listener(Listener {
-            socket,
-            acceptor: Some(acceptor),
-        })
-    }
-
     /// Owns a connection that [`tcp::connect`](crate::tcp::connect) or
     /// [`unix::connect`](crate::unix::connect) began. It can be written to at once, and is announced
     /// when it is made.
@@ -181,7 +143,7 @@ impl<H: Handler> Driver<H> {
         self.add_link(Link::connecting(connecting))
     }
 
-    /// As [`connect`](Self::connect), with TLS.
+    /// As [`connect`](Self::connect), with TLS. Its write limits are those of `options`.
     ///
     /// # Errors
     ///
@@ -191,9 +153,10 @@ impl<H: Handler> Driver<H> {
         &mut self,
         connecting: Connecting,
         session: zloop_tls::RustlsSession,
+        options: zloop_tls::Options,
     ) -> Result<Token, zloop_core::Error> {
         let mut link = Link::connecting(connecting);
-        link.tls = Some(Box::new(tls::TlsLayer::new(session)));
+        link.tls = Some(Box::new(tls::TlsLayer::new(session, options)));
         self.add_link(link)
     }
 
@@ -272,7 +235,7 @@ impl<H: Handler> Driver<H> {
     /// Closes a connection when what was written is sent; a listener and a watch at once. Data that
     /// comes meanwhile is not delivered. False if there is no such thing any more.
     ///
-    /// With TLS, the peer has 30 seconds to answer the end; before the handshake is done, closing is to
+    /// With TLS, the peer has `Options::shutdown_timeout` to answer the end; before the handshake is done, closing is to
     /// [abort](Self::abort). While the peer still sends, the system may reset the connection, and what it
     /// has not taken by then is lost to it: [`write_eof`](Self::write_eof) waits for its end.
     pub fn close(&mut self, token: Token) -> bool {
@@ -323,14 +286,25 @@ impl<H: Handler> Driver<H> {
         .is_some()
     }
 
+    /// Where a connection's own end is, or where a listener listens. `None` if the system does not know, and
+    /// if there is no such thing any more.
+    #[must_use]
+    pub fn local_address(&self, token: Token) -> Option<Address> {
+        match self.schedule.reactor().source(token)? {
+            Source::Listener(listener) => Address::local(&listener.socket).ok(),
+            Source::Link(link) => Address::local(&link.stream).ok(),
+            Source::Watcher(_) => None,
+        }
+    }
+
     /// Who is at the other end: for an accepted connection as `accept` told it, else as the system
     /// knows it now. `None` if that is not known or the connection is gone.
     #[must_use]
-    pub fn peer_address(&self, connection: Token) -> Option<PeerAddress> {
+    pub fn peer_address(&self, connection: Token) -> Option<Address> {
         let link = self.link(connection)?;
         link.peer.clone().or_else(|| {
             let address = tcp::peer_address(&link.stream).ok()?;
-            Some(PeerAddress::Ip(address))
+            Some(Address::Ip(address))
         })
     }
 
@@ -390,13 +364,6 @@ impl<H: Handler> Driver<H> {
     /// system takes it; connections stay open until the driver is dropped.
     pub fn stop(&mut self) {
         self.stopping = true;
-    }
-
-    fn add_listener(&mut self, listener: Listener) -> Result<Token, zloop_core::Error> {
-        let fd = listener.socket.as_raw_fd();
-        let source = Source::Listener(listener);
-        let reactor = self.schedule.reactor_mut();
-        reactor.register(fd, Interest::READABLE, source)
     }
 
     fn add_link(&mut self, link: Link) -> Result<Token, zloop_core::Error> {

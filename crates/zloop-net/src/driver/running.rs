@@ -3,20 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use zloop_core::{Interest, Readiness, Ready, Run, Timestamp, Token};
+use zloop_core::{Readiness, Ready, Run, Timestamp, Token};
 
-use super::link::{Happening, Link};
+use super::link::Happening;
 use super::{Driver, Error, Handler, READ_SIZE, Source, link_of, since_epoch};
-use crate::accept::{Accepted, accept};
-use crate::address::PeerAddress;
-use crate::fault::Fault;
 use crate::read_buffer::ReadBuffer;
-use crate::tcp;
-
-/// The most connections that are accepted before others are served.
-const MAX_ACCEPTED: usize = 64;
-/// How long a listener is left alone when the system is out of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl<H: Handler> Driver<H> {
     /// Runs turns until [`stop`](Self::stop) is called.
@@ -109,7 +100,7 @@ impl<H: Handler> Driver<H> {
         true
     }
 
-    fn serve_queued(&mut self, handler: &mut H) {
+    pub(super) fn serve_queued(&mut self, handler: &mut H) {
         while let Some(token) = self.queued.pop() {
             if let Some(link) = self.link_mut(token) {
                 link.is_queued = false;
@@ -229,60 +220,6 @@ impl<H: Handler> Driver<H> {
             (_, failure) if is_known => handler.closed(self, token, failure),
             _ => {}
         }
-    }
-
-    fn accept(&mut self, handler: &mut H, token: Token) {
-        for _ in 0..MAX_ACCEPTED {
-            let Some(Source::Listener(listener)) = self.schedule.reactor().source(token) else {
-                return;
-            };
-            let added = match accept(&listener.socket) {
-                Ok(accepted) => self.add_accepted(token, accepted),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = added {
-                // What is not one peer's fault comes again at once, and the loop would spin.
-                if Fault::of(&error) != Fault::Peer {
-                    self.pause_listener(token);
-                }
-                handler.accept_failed(self, token, Error::Accept(error));
-                return;
-            }
-            self.serve_queued(handler);
-        }
-    }
-
-    fn add_accepted(&mut self, listener: Token, accepted: Accepted) -> io::Result<()> {
-        let Accepted { fd, peer } = accepted;
-        if matches!(peer, PeerAddress::Ip(_)) {
-            // It fails for a peer that has gone, which reading shows.
-            let _ = tcp::set_nodelay(&fd, true);
-        }
-        let mut link = Link::connected(fd);
-        link.listener = Some(listener);
-        link.peer = Some(peer);
-        #[cfg(feature = "tls")]
-        if let Some(Source::Listener(source)) = self.schedule.reactor().source(listener)
-            && let Some(acceptor) = &source.acceptor
-        {
-            let session = acceptor.accept().map_err(io::Error::other)?;
-            link.tls = Some(Box::new(super::tls::TlsLayer::new(session)));
-        }
-        self.add_link(link)?;
-        Ok(())
-    }
-
-    fn pause_listener(&mut self, token: Token) {
-        let reactor = self.schedule.reactor_mut();
-        if reactor.set_interest(token, Interest::NONE).is_err() {
-            return;
-        }
-        self.call_later(ACCEPT_PAUSE, move |_, driver| {
-            let reactor = driver.schedule.reactor_mut();
-            // It may have been closed meanwhile.
-            let _ = reactor.set_interest(token, Interest::READABLE);
-        });
     }
 
     /// Wakes the connection when its TLS has waited long enough.

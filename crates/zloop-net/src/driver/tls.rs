@@ -7,7 +7,7 @@ use zloop_tls::{Connection, Ending, Event, Options, RustlsSession};
 
 use super::Error;
 use super::link::{Happening, Link};
-use crate::flow::{FlowEvent, WriteLimits};
+use crate::flow::FlowEvent;
 use crate::stream::ReadOutcome;
 
 pub(super) struct TlsLayer {
@@ -17,12 +17,7 @@ pub(super) struct TlsLayer {
 }
 
 impl TlsLayer {
-    pub(super) fn new(session: RustlsSession) -> Self {
-        let WriteLimits { high, low } = WriteLimits::default();
-        let options = Options {
-            write_limits: zloop_tls::Limits { high, low },
-            ..Options::default()
-        };
+    pub(super) fn new(session: RustlsSession, options: Options) -> Self {
         Self {
             connection: Connection::new(session, options),
             timer: None,

@@ -8,13 +8,13 @@ use rustix::net::SocketAddrAny;
 
 use super::borrow;
 use super::name::decode;
-use crate::address::PeerAddress;
+use crate::address::Address;
 
-pub(crate) fn accept(listener: RawFd) -> io::Result<(OwnedFd, PeerAddress)> {
+pub(crate) fn accept(listener: RawFd) -> io::Result<(OwnedFd, Address)> {
     loop {
         match accept_once(listener) {
             Ok((fd, address)) => {
-                let peer = address.as_ref().map_or(PeerAddress::Unknown, decode);
+                let peer = address.as_ref().map_or(Address::Unknown, decode);
                 return Ok((fd, peer));
             }
             Err(Errno::INTR) => {}

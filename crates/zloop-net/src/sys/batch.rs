@@ -9,7 +9,7 @@ use rustix::net::SocketAddrAny;
 use rustix::net::addr::SocketAddrStorage;
 
 use super::name::{decode, encode};
-use crate::address::PeerAddress;
+use crate::address::Address;
 use crate::batch::{MAX_BATCH, Outgoing, Received};
 
 const NAME_SIZE: libc::socklen_t = size_of::<SocketAddrStorage>() as libc::socklen_t;
@@ -85,11 +85,11 @@ pub(crate) fn receive_batch(
     Ok(())
 }
 
-fn read_name(name: MaybeUninit<SocketAddrStorage>, len: libc::socklen_t) -> PeerAddress {
+fn read_name(name: MaybeUninit<SocketAddrStorage>, len: libc::socklen_t) -> Address {
     let has_family = len as usize >= size_of::<libc::sa_family_t>();
     if !has_family || len > NAME_SIZE {
         // A Unix socket without a name sends none.
-        return PeerAddress::Unix(Vec::new());
+        return Address::Unix(Vec::new());
     }
     // SAFETY: the system wrote `len` bytes of an address, family first.
     decode(&unsafe { SocketAddrAny::new(name, len) })

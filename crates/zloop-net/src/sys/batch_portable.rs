@@ -50,7 +50,7 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
-    use crate::address::PeerAddress;
+    use crate::address::Address;
 
     #[test]
     #[cfg_attr(miri, ignore = "Miri has no datagrams")]
@@ -81,8 +81,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "Miri has no datagrams")]
     fn what_cannot_be_sent_ends_a_batch() {
         let (near, _far) = UnixDatagram::pair().expect("a pair");
-        let outgoing =
-            [None, Some(&PeerAddress::Unknown)].map(|peer| Outgoing { bytes: b"x", peer });
+        let outgoing = [None, Some(&Address::Unknown)].map(|peer| Outgoing { bytes: b"x", peer });
         assert_eq!(send_batch(near.as_raw_fd(), &outgoing).expect("a batch"), 1);
         assert!(send_batch(near.as_raw_fd(), &outgoing[1..]).is_err());
     }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use socket2::{SockAddr, SockRef};
 
 use super::name::peer_name;
-use crate::address::PeerAddress;
+use crate::address::Address;
 
 /// Begins a connection; true if it is made already.
 pub(crate) fn connect(fd: &OwnedFd, peer: &SockAddr) -> io::Result<bool> {
@@ -26,7 +26,7 @@ pub(crate) fn connect(fd: &OwnedFd, peer: &SockAddr) -> io::Result<bool> {
 }
 
 /// What became of a connection that was begun: its peer.
-pub(crate) fn connect_result(fd: &impl AsFd) -> io::Result<PeerAddress> {
+pub(crate) fn connect_result(fd: &impl AsFd) -> io::Result<Address> {
     match peer_name(fd.as_fd()) {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
             match SockRef::from(fd).take_error()? {

@@ -9,9 +9,9 @@ use rustix::net::RecvFlags;
 use super::borrow;
 use super::create::NO_SIGNAL;
 use super::name::{decode, encode};
-use crate::address::PeerAddress;
+use crate::address::Address;
 
-pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, PeerAddress)> {
+pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
     let (count, _, address) =
         retry_on_intr(|| rustix::net::recvfrom(borrow(fd), &mut *buffer, RecvFlags::empty()))?;
     // A Unix socket without a name sends none.
@@ -19,11 +19,11 @@ pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, P
         count,
         address
             .as_ref()
-            .map_or_else(|| PeerAddress::Unix(Vec::new()), decode),
+            .map_or_else(|| Address::Unix(Vec::new()), decode),
     ))
 }
 
-pub(crate) fn send_to(fd: RawFd, bytes: &[u8], peer: &PeerAddress) -> io::Result<usize> {
+pub(crate) fn send_to(fd: RawFd, bytes: &[u8], peer: &Address) -> io::Result<usize> {
     let address = encode(peer)?;
     Ok(retry_on_intr(|| {
         rustix::net::sendto(borrow(fd), bytes, NO_SIGNAL, &address)

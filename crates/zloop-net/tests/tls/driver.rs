@@ -1,14 +1,14 @@
 //! TLS between two connections of one driver, and with peers that do not keep to it.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 use zloop_core::{Clock, ManualClock, MonotonicClock, Token};
 use zloop_net::{Driver, Error, Fault, FlowEvent, Handler, tcp};
-use zloop_tls::ClientSettings;
+use zloop_tls::{ClientSettings, Options};
 
 use super::{Certificate, HOST};
 
@@ -71,13 +71,22 @@ impl Handler for Both {
 }
 
 fn listening(clock: impl Clock + 'static) -> (Driver<Both>, SocketAddr, Certificate) {
+    listening_with(clock, Options::default())
+}
+
+fn listening_with(
+    clock: impl Clock + 'static,
+    options: Options,
+) -> (Driver<Both>, SocketAddr, Certificate) {
     let certificate = Certificate::make();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = tcp::listen(address, &tcp::ListenOptions::default()).expect("a listener");
     let address = tcp::local_address(&listener).expect("an address");
     let mut driver = Driver::with_clock(clock).expect("a driver");
     let acceptor = certificate.acceptor();
-    driver.listen_tls(listener, acceptor).expect("a token");
+    driver
+        .listen_tls(listener, acceptor, options)
+        .expect("a token");
     (driver, address, certificate)
 }
 
@@ -87,7 +96,9 @@ fn data_goes_both_ways_and_both_ends_close_in_good_order() {
     let message: Vec<u8> = (0..3_000_000_u32).map(|byte| (byte % 251) as u8).collect();
     let session = certificate.connector().connect(HOST).expect("a session");
     let connecting = tcp::connect(address, None).expect("a beginning");
-    let client = driver.connect_tls(connecting, session).expect("a token");
+    let client = driver
+        .connect_tls(connecting, session, Options::default())
+        .expect("a token");
     driver.write(client, message.clone()).expect("a write");
     let mut both = Both {
         client: Some(client),
@@ -107,7 +118,9 @@ fn an_untrusted_server_is_no_connection_for_either_side() {
     let trusts_nobody = ClientSettings::default().build().expect("settings");
     let session = trusts_nobody.connect(HOST).expect("a session");
     let connecting = tcp::connect(address, None).expect("a beginning");
-    let client = driver.connect_tls(connecting, session).expect("a token");
+    let client = driver
+        .connect_tls(connecting, session, Options::default())
+        .expect("a token");
     let mut both = Both {
         client: Some(client),
         ..Both::default()
@@ -151,6 +164,48 @@ fn a_handshake_that_never_comes_is_given_up_in_time() {
     driver.run_pending(&mut both).expect("a run");
     let expected = "the TLS handshake was not done within 60s: Peer";
     assert_eq!(both.heard, [expected]);
+}
+
+#[test]
+fn a_listener_says_how_long_a_handshake_may_take() {
+    let clock = ManualClock::new();
+    let options = Options {
+        handshake_timeout: Duration::from_secs(2),
+        ..Options::default()
+    };
+    let (mut driver, address, _) = listening_with(clock.clone(), options);
+    let _silent = TcpStream::connect(address).expect("a connection");
+    let mut both = Both::default();
+    driver.run_pending(&mut both).expect("a run");
+    clock.advance(Duration::from_secs(2));
+    driver.run_pending(&mut both).expect("a run");
+    let expected = "the TLS handshake was not done within 2s: Peer";
+    assert_eq!(both.heard, [expected]);
+}
+
+#[test]
+fn a_client_says_how_long_a_handshake_may_take() {
+    let clock = ManualClock::new();
+    let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = silent.local_addr().expect("an address");
+    let session = Certificate::make().connector().connect(HOST);
+    let options = Options {
+        handshake_timeout: Duration::from_secs(2),
+        ..Options::default()
+    };
+    let connecting = tcp::connect(address, None).expect("a beginning");
+    let client = driver
+        .connect_tls(connecting, session.expect("a session"), options)
+        .expect("a token");
+    let mut both = Both {
+        client: Some(client),
+        ..Both::default()
+    };
+    driver.run_pending(&mut both).expect("a run");
+    clock.advance(Duration::from_secs(2));
+    driver.run_pending(&mut both).expect("a run");
+    assert_eq!(both.heard, ["client closed Some(Peer)"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use zloop_net::PeerAddress;
+use zloop_net::Address;
 
 use crate::raw::object::Object;
 
@@ -10,12 +10,12 @@ use crate::raw::object::Object;
 ///
 /// # Errors
 /// `MemoryError`, or `UnicodeDecodeError` for a path that cannot be decoded.
-pub fn to_python(py: Python<'_>, address: &PeerAddress) -> PyResult<Object> {
+pub fn to_python(py: Python<'_>, address: &Address) -> PyResult<Object> {
     match address {
-        PeerAddress::Ip(std::net::SocketAddr::V4(address)) => Ok(Object::from(
+        Address::Ip(std::net::SocketAddr::V4(address)) => Ok(Object::from(
             (address.ip().to_string(), address.port()).into_pyobject(py)?,
         )),
-        PeerAddress::Ip(std::net::SocketAddr::V6(address)) => Ok(Object::from(
+        Address::Ip(std::net::SocketAddr::V6(address)) => Ok(Object::from(
             (
                 address.ip().to_string(),
                 address.port(),
@@ -25,11 +25,9 @@ pub fn to_python(py: Python<'_>, address: &PeerAddress) -> PyResult<Object> {
             )
                 .into_pyobject(py)?,
         )),
-        PeerAddress::Unknown => Ok(Object::none(py)),
-        PeerAddress::Unix(path) if path.first() == Some(&0) => {
-            Ok(Object::from(PyBytes::new(py, path)))
-        }
-        PeerAddress::Unix(path) => {
+        Address::Unknown => Ok(Object::none(py)),
+        Address::Unix(path) if path.first() == Some(&0) => Ok(Object::from(PyBytes::new(py, path))),
+        Address::Unix(path) => {
             let decode = py.import("os")?.getattr("fsdecode")?;
             if path.is_empty() {
                 return Ok(Object::from(PyString::new(py, "")));

@@ -8,7 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use zloop_core::{Interest, Readiness};
-use zloop_net::PeerAddress;
+use zloop_net::Address;
 
 use super::StreamTransport;
 use crate::errors::reactor_error;
@@ -221,7 +221,7 @@ impl Instance<StreamTransport> {
     fn close_descriptor(&self, py: Python<'_>) -> PyResult<()> {
         if self.socket.is_empty()
             && self.token.get().is_some()
-            && let Ok(local) = PeerAddress::local(&*self.stream.borrow())
+            && let Ok(local) = Address::local(&*self.stream.borrow())
         {
             let _ = self.local.set(Box::new(local));
         }

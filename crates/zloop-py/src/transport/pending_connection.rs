@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use zloop_net::{Connecting, PeerAddress, tcp};
+use zloop_net::{Address, Connecting, tcp};
 
 use crate::errors::os_error;
 
@@ -18,7 +18,7 @@ use crate::errors::os_error;
 #[pyclass(frozen, module = "zloop._zloop")]
 pub struct PendingConnection {
     /// The socket, and its peer once it is connected; `None` when it is closed, or a transport's.
-    socket: Mutex<Option<(Connecting, Option<PeerAddress>)>>,
+    socket: Mutex<Option<(Connecting, Option<Address>)>>,
 }
 
 #[pymethods]
@@ -66,13 +66,13 @@ impl PendingConnection {
 
 impl PendingConnection {
     /// The connected socket and its peer; `None` if it is not connected, or closed.
-    pub fn take(&self) -> Option<(OwnedFd, PeerAddress)> {
+    pub fn take(&self) -> Option<(OwnedFd, Address)> {
         let (connecting, peer) = self.socket().take_if(|(_, peer)| peer.is_some())?;
         Some((connecting.into_fd(), peer?))
     }
 
     /// What a panic left behind is as good as what was there before it.
-    fn socket(&self) -> MutexGuard<'_, Option<(Connecting, Option<PeerAddress>)>> {
+    fn socket(&self) -> MutexGuard<'_, Option<(Connecting, Option<Address>)>> {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyType};
 use zloop_core::{Interest, Token};
-use zloop_net::{Descriptor, PeerAddress, Stream};
+use zloop_net::{Address, Descriptor, Stream};
 
 use super::chunk::Chunk;
 use super::protocol::Protocol;
@@ -53,7 +53,7 @@ pub struct StreamTransport {
     /// Its protocol number, likewise.
     pub(super) proto: i32,
     /// Its local address once it is closed.
-    pub(super) local: OnceCell<Box<PeerAddress>>,
+    pub(super) local: OnceCell<Box<Address>>,
     /// What `peername` answers even when the peer is gone.
     pub(super) peer: RefCell<Peer>,
     pub(super) server: Slot,
@@ -87,7 +87,7 @@ pub struct StreamTransport {
 /// The peer's address.
 pub enum Peer {
     /// As accept gave it.
-    Address(PeerAddress),
+    Address(Address),
     /// As Python has it, or `None`.
     Object(Object),
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
-use zloop_net::PeerAddress;
+use zloop_net::Address;
 
 use crate::raw::object::Object;
 use crate::transport::address;
@@ -75,7 +75,7 @@ pub enum Destination {
     /// Where the socket is connected to.
     Connected,
     /// To an address.
-    Peer(PeerAddress),
+    Peer(Address),
     /// To whatever the socket object makes of this.
     Python(Option<Object>),
 }
@@ -97,7 +97,7 @@ impl Destination {
             return Self::Peer(known.address.clone());
         }
         match family.literal(address.bind(py)) {
-            Some(literal) => Self::Peer(PeerAddress::Ip(literal)),
+            Some(literal) => Self::Peer(Address::Ip(literal)),
             None => Self::Python(Some(address.clone())),
         }
     }
@@ -105,7 +105,7 @@ impl Destination {
 
 /// A peer's address in both forms. The Python one is a tuple, which cannot change.
 pub struct KnownPeer {
-    address: PeerAddress,
+    address: Address,
     object: Object,
 }
 
@@ -114,7 +114,7 @@ impl KnownPeer {
     ///
     /// # Errors
     /// `MemoryError`.
-    pub fn new(py: Python<'_>, address: &PeerAddress) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, address: &Address) -> PyResult<Self> {
         Ok(Self {
             address: address.clone(),
             object: address::to_python(py, address)?,
@@ -127,7 +127,7 @@ impl KnownPeer {
     }
 
     /// Whether this is the peer at `address`.
-    pub fn is_at(&self, address: &PeerAddress) -> bool {
+    pub fn is_at(&self, address: &Address) -> bool {
         self.address == *address
     }
 }

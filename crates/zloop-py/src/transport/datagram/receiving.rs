@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use zloop_net::{PeerAddress, udp};
+use zloop_net::{Address, udp};
 
 use super::destination::{AddressFamily, KnownPeer};
 use super::{DatagramTransport, Incoming};
@@ -201,7 +201,7 @@ impl Instance<DatagramTransport> {
     }
 
     /// The address as Python has it: the same object, while the same peer sends.
-    fn known_address(&self, py: Python<'_>, peer: &PeerAddress) -> PyResult<Object> {
+    fn known_address(&self, py: Python<'_>, peer: &Address) -> PyResult<Object> {
         if let Some(known) = &*self.known_peer.borrow()
             && known.is_at(peer)
         {
