@@ -3,6 +3,7 @@
     python benchmarks                          every row, nine rounds or more
     python benchmarks --rows echo --rounds 3   the rows that have a word in their name
     python benchmarks --quick                  one short round, to see that it works
+    python benchmarks --counted                instructions and system calls in place of time
 
 Each loop has a process of its own in each round of a row. All of a row's start before the first one's turn,
 so that a machine that gets slower for a while does so for all of them; and since a process has a speed of its
@@ -19,17 +20,23 @@ import importlib.util
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import chart
+from counted import Counted, plain_counts, summary
+from counter import can_be_counted, count, operation
 from frame import CORES, Row, cores
 from options import LOOPS, is_whole, known_rows, parse
-from results import OURS, Results, RowResult, circumstances
-from runner import run_round
+from results import OURS, Results, RowResult, circumstances, command, surroundings
+from runner import Failed, run_round
 from table import below_goal, plain_table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+RESULTS = HERE / "results"
+SCRATCH = ROOT / ".cache" / "bench"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # A row is settled when neither median that it compares is off by more than this part of it.
 SETTLED = 0.03
@@ -39,10 +46,11 @@ def main() -> int:
     options = parse("python benchmarks", __doc__)
     os.environ[CORES] = ",".join(map(str, cores()))
     rows = [row for name, row in known_rows().items() if _is_chosen(name, options.rows)]
+    if options.counted:
+        return _count(rows, options)
     if options.quick:
         options.rounds, options.most_rounds, options.turns, options.seconds = 1, 1, 1, 0.1
-    installed = [name for name in LOOPS if importlib.util.find_spec(name) is not None]
-    loops = tuple(options.loops or installed)
+    loops = _loops(options)
     rounds = (options.rounds, max(options.rounds, options.most_rounds))
     results = Results(loops, circumstances(loops, rounds, options.turns, options.seconds))
     if results.about["machine"]["load"] > 0.5:
@@ -56,6 +64,38 @@ def main() -> int:
         print(f"failed: {row} on {loop}: {reason}")
     is_complete = all(loop != OURS for _, loop in failures)
     _write(results, options, keep=is_whole(options) and OURS in loops and is_complete)
+    return 0 if is_complete else 1
+
+
+def _loops(options: argparse.Namespace) -> tuple[str, ...]:
+    installed = [name for name in LOOPS if importlib.util.find_spec(name) is not None]
+    return tuple(options.loops or installed)
+
+
+def _count(rows: list[Row], options: argparse.Namespace) -> int:
+    """Counts what an operation of each row takes, on as many loops at a time as there are cores."""
+    loops = _loops(options)
+    counted = Counted(loops, {"command": command(), **surroundings(loops)})
+    countable = [row for row in rows if can_be_counted(row)]
+    progress = Progress(len(countable))
+    is_complete = True
+    with ThreadPoolExecutor(len(cores())) as threads:
+        for row in countable:
+            progress.show("counting", row)
+            counted.operations[row.name] = operation(row)
+            running = {loop: threads.submit(count, row, LOOPS[loop]) for loop in loops}
+            counts = counted.rows.setdefault(row.name, {})
+            for loop, one in running.items():
+                try:
+                    counts[loop] = one.result()
+                except Failed as error:
+                    print(f"    {loop} failed: {error}", flush=True)
+                    is_complete &= loop != OURS
+    print(f"\n{plain_counts(counted)}\n\n{summary(counted)}")
+    keep = is_whole(options) and is_complete
+    path = options.json or (RESULTS if keep else SCRATCH) / f"counted-{VERSION}.json"
+    counted.write(path)
+    print(f"written: {path}")
     return 0 if is_complete else 1
 
 
@@ -124,11 +164,9 @@ def _clock(seconds: float) -> str:
 
 def _write(results: Results, options: argparse.Namespace, *, keep: bool) -> None:
     """Writes the file and the chart: those to keep to their places, others below .cache."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    scratch = ROOT / ".cache" / "bench"
-    json_path = options.json or (HERE / "results" if keep else scratch) / f"{version}.json"
-    images = ROOT / "docs" / "images" if keep else scratch
-    chart_path = options.chart or images / f"benchmarks-{version}.png"
+    json_path = options.json or (RESULTS if keep else SCRATCH) / f"{VERSION}.json"
+    images = ROOT / "docs" / "images" if keep else SCRATCH
+    chart_path = options.chart or images / f"benchmarks-{VERSION}.png"
     results.write(json_path)
     print(f"written: {json_path}")
     if importlib.util.find_spec("matplotlib") is not None:

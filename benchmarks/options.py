@@ -38,6 +38,7 @@ def parse(
     add("--most-rounds", type=_count, default=27, help="of a row that varies (%(default)s)")
     add("--turns", type=_count, default=1, help="of each loop in a round (%(default)s)")
     add("--seconds", type=_seconds, default=0.3, help="of each loop in a round (%(default)s)")
+    add("--counted", action="store_true", help="instructions and system calls, in place of time")
     add("--quick", action="store_true", help="one round of one turn of 0.1 seconds")
     add("--json", type=Path, metavar="FILE", help="where to write the results")
     add("--chart", type=Path, metavar="FILE", help="where to draw the chart")
@@ -50,7 +51,7 @@ def parse(
 
 
 def is_whole(options: argparse.Namespace) -> bool:
-    """Whether nothing keeps the run from measuring every row on every loop."""
+    """Whether nothing keeps the run from being one of every row on every loop."""
     return not (options.rows or options.loops or options.quick)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from counted import Counted, counts_markdown, summary
 from results import OURS, Results, Verdict
 from table import below_goal, full_markdown, short_markdown, standing
 
@@ -47,8 +48,13 @@ def fill(text: str, page: Path, folder: Path) -> str:
 
     def replace(found: re.Match[str]) -> str:
         opening, what, version, closing = found.groups()
-        path = folder / f"{version}.json"
-        part = _counts(version) if what == "counts" else _measured(what, page, path)
+        match what:
+            case "counts":
+                part = _recorded(version)
+            case "counted":
+                part = _counted(folder / f"counted-{version}.json")
+            case _:
+                part = _measured(what, page, folder / f"{version}.json")
         return found[0] if part is None else f"{opening}\n{part}\n\n{closing}"
 
     return MARKED.sub(replace, text)
@@ -62,6 +68,20 @@ def _measured(what: str, page: Path, path: Path) -> str | None:
     up = "../" * (len(page.relative_to(ROOT).parts) - 1)
     chart = f"![zloop beside the best other loop, row by row]({up}docs/images/benchmarks-{path.stem}.png)"
     return "\n\n".join([chart, tables[what](results), _summary(results), _circumstances(results)])
+
+
+def _counted(path: Path) -> str | None:
+    """What an operation of each row takes on each loop."""
+    if not path.exists():
+        return None
+    counted = Counted.read(path)
+    about: dict[str, Any] = counted.about
+    python, packages = _versions(about)
+    how = (
+        f"Counted on {about['date']} with `{about['command']}`, on {python}; {packages}; on an"
+        f" {about['machine']['processor']}, as valgrind imitates it."
+    )
+    return "\n\n".join([counts_markdown(counted), summary(counted), how])
 
 
 def _summary(results: Results) -> str:
@@ -87,12 +107,11 @@ def _summary(results: Results) -> str:
 
 def _circumstances(results: Results) -> str:
     about: dict[str, Any] = results.about
-    machine, versions = about["machine"], dict(about["versions"])
-    python = versions.pop("Python")
+    machine = about["machine"]
+    python, packages = _versions(about)
     rounds, most = about["rounds"], about.get("most_rounds", about["rounds"])
     more = f", up to {most} where they varied" if most > rounds else ""
     kind = " (a virtual machine)" if machine["virtual"] else ""
-    packages = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     return (
         f"Measured on {about['date']} with `{about['command']}`: medians of {rounds} rounds{more}, of"
         f" {about['turns']} turns, {about['seconds']:g} s together (wrk: a second each), on"
@@ -101,7 +120,14 @@ def _circumstances(results: Results) -> str:
     )
 
 
-def _counts(version: str) -> str | None:
+def _versions(about: dict[str, Any]) -> tuple[str, str]:
+    """Of the interpreter, and of the packages."""
+    versions = dict(about["versions"])
+    python = versions.pop("Python")
+    return python, ", ".join(f"{name} {number}" for name, number in versions.items() if number)
+
+
+def _recorded(version: str) -> str | None:
     """The recorded counts, an operation a row."""
     recorded = json.loads(COUNTS.read_text()).get(version)
     if recorded is None:

@@ -49,7 +49,7 @@ class RowResult:
         That is the median's standard error, from the quartiles, which no single bad round moves.
         """
         loops = [loop for loop in (OURS, self.best_other()) if loop and self.values.get(loop)]
-        return max((_error_of_median(self.values[loop]) for loop in loops), default=0.0)
+        return max((error_of_median(self.values[loop]) for loop in loops), default=0.0)
 
     def best_other(self) -> str | None:
         """The loop with the best median among the others."""
@@ -70,7 +70,7 @@ class RowResult:
         best, ratio = self.best_other(), self.to_best(OURS)
         if best is None or ratio is None:
             return 0.0
-        errors = (_error_of_median(self.values[loop]) for loop in (OURS, best))
+        errors = (error_of_median(self.values[loop]) for loop in (OURS, best))
         return ratio * math.hypot(*errors)
 
     def verdict(self) -> Verdict | None:
@@ -139,7 +139,7 @@ class Results:
         return cls(loops, about, {name: _row_of(row) for name, row in rows.items()})
 
 
-def _error_of_median(values: list[float]) -> float:
+def error_of_median(values: list[float]) -> float:
     """The standard error of the values' median, as a part of it; 1 for a single value."""
     if len(values) < 2:
         return 1.0
@@ -159,12 +159,19 @@ def circumstances(
 ) -> dict[str, Any]:
     """When, on what and how the rows are about to run."""
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": _command(),
+        "command": command(),
         "rounds": rounds[0],
         "most_rounds": rounds[1],
         "turns": turns,
         "seconds": seconds,
+        **surroundings(loops),
+    }
+
+
+def surroundings(loops: tuple[str, ...]) -> dict[str, Any]:
+    """When, on which machine, and of what versions."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": {
             "processor": _processor(),
             "cores": os.cpu_count() or 1,
@@ -180,7 +187,7 @@ def circumstances(
     }
 
 
-def _command() -> str:
+def command() -> str:
     """The make target that runs the same."""
     arguments = ["--on", f"{sys.version_info.major}.{sys.version_info.minor}", *sys.argv[1:]]
     words = [f"'{word}'" if set(word) & set(" ()*") else word for word in arguments]

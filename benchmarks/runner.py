@@ -44,7 +44,8 @@ def run_round(row: Row, factories: dict[str, str], turns: int, seconds: float) -
     taken: dict[str, list[float]] = {loop: [] for loop in factories}
     with ExitStack() as stack:
         entrants = {
-            loop: stack.enter_context(_entered(row, factory)) for loop, factory in factories.items()
+            loop: stack.enter_context(entered(row, child_command(row, factory)))
+            for loop, factory in factories.items()
         }
         for loop, entrant in entrants.items():
             with _noting_failure(outcome, loop, entrant):
@@ -64,7 +65,7 @@ def run_round(row: Row, factories: dict[str, str], turns: int, seconds: float) -
 
 
 @contextmanager
-def _noting_failure(outcome: Round, loop: str, entrant: _Entrant) -> Iterator[None]:
+def _noting_failure(outcome: Round, loop: str, entrant: Entrant) -> Iterator[None]:
     """Takes a loop that fails out of the round: one that hangs would take the others' time."""
     try:
         yield
@@ -73,20 +74,32 @@ def _noting_failure(outcome: Round, loop: str, entrant: _Entrant) -> Iterator[No
         entrant.kill()
 
 
+def child_command(row: Row, factory: str) -> list[str]:
+    """The command of a loop's process."""
+    return [sys.executable, str(CHILD), row.module, row.name, factory]
+
+
 @contextmanager
-def _entered(row: Row, factory: str) -> Iterator[_Entrant]:
+def entered(
+    row: Row, command: list[str], environment: dict[str, str] | None = None
+) -> Iterator[Entrant]:
     """Starts a loop's process, and ends it."""
-    command = [sys.executable, str(CHILD), row.module, row.name, factory]
     pipe = subprocess.PIPE
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=errors, text=True, bufsize=1
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=errors,
+            text=True,
+            bufsize=1,
+            env=environment,
         ) as process,
     ):
         assert process.stdin is not None
         try:
-            yield _Entrant(row, process, errors)
+            yield Entrant(row, process, errors)
         finally:
             process.kill()
             with suppress(BrokenPipeError):
@@ -94,31 +107,41 @@ def _entered(row: Row, factory: str) -> Iterator[_Entrant]:
                 process.stdin.close()
 
 
-class _Entrant:
+class Entrant:
     """A loop in a row: a process that measures, or serves, whenever it is its turn, and sleeps in between."""
 
     def __init__(self, row: Row, process: subprocess.Popen[str], errors: IO[str]) -> None:
         self._row = row
         self._process = process
         self._errors = errors
-        self._address: str | None = None
+        # Where it serves, once it has started.
+        self.address = ""
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
 
     def kill(self) -> None:
         """Ends the process."""
         self._process.kill()
 
-    def start(self) -> None:
+    def start(self, patience: float = PATIENCE) -> None:
         """Waits until the loop is there, so that no other one's turn is while it starts; may raise Failed."""
-        self._address = self._line(PATIENCE)
+        self.address = self._line(patience)
 
     def measure(self, seconds: float) -> float:
         """The row's value in one turn; raises Failed if there is none."""
         patience = PATIENCE + 4 * seconds
         if self._row.serve is not None:
             return self._load(seconds, patience)
+        return self.ask(seconds, patience)
+
+    def ask(self, amount: float, patience: float) -> float:
+        """What the process of a measured row answers to an amount of seconds; may raise Failed."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(f"{seconds}\n")
+            self._process.stdin.write(f"{amount}\n")
         except BrokenPipeError:
             raise self._reason() from None
         return _value(self._line(patience))
@@ -135,10 +158,9 @@ class _Entrant:
 
     def _load(self, seconds: float, patience: float) -> float:
         """Runs the row's client on its core."""
-        assert self._address is not None, "start() was called"
         try:
             client = subprocess.run(
-                [sys.executable, *self._row.client_command(self._address, seconds)],
+                [sys.executable, *self._row.client_command(self.address, seconds)],
                 capture_output=True,
                 text=True,
                 timeout=patience,

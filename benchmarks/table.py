@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from results import OURS, Results, RowResult, Verdict
 
@@ -21,17 +21,7 @@ def plain_table(results: Results) -> str:
         ]
         for name, row in results.rows.items()
     ]
-    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
-    rule = ["-" * width for width in widths]
-    return "\n".join(
-        "| "
-        + " | ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        + " |"
-        for line in [head, rule, *lines]
-    )
+    return plain(head, lines)
 
 
 def full_markdown(results: Results) -> str:
@@ -46,7 +36,7 @@ def full_markdown(results: Results) -> str:
         ]
         for name, row in results.rows.items()
     )
-    return _markdown(head, lines)
+    return markdown(head, lines)
 
 
 def short_markdown(results: Results) -> str:
@@ -62,7 +52,7 @@ def short_markdown(results: Results) -> str:
         to_each = (row.to_other(OURS, loop) for loop in others)
         cells = [NOTHING if each is None else f"{each:.2f}" for each in to_each]
         lines.append([name, row.unit, short(row.median(OURS)), other, ratio, goal, *cells])
-    return _markdown(head, lines)
+    return markdown(head, lines)
 
 
 def below_goal(results: Results) -> list[str]:
@@ -119,6 +109,22 @@ def _comparison(row: RowResult) -> tuple[str, str, str]:
     )
 
 
-def _markdown(head: list[str], lines: Iterable[list[str]]) -> str:
+def markdown(head: list[str], lines: Iterable[list[str]]) -> str:
+    """A table for a document, its first column to the left."""
     rule = ["---", *(["---:"] * (len(head) - 1))]
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])
+
+
+def plain(head: list[str], lines: Sequence[list[str]]) -> str:
+    """A table for a terminal, its first two columns to the left."""
+    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        + " |"
+        for line in [head, rule, *lines]
+    )

@@ -41,15 +41,22 @@ def main() -> None:
         if options.on:
             run([*_interpreter(options.on), "scripts/bench.py", *arguments])
         else:
-            _bench(arguments, every_row=not options.rows, is_whole=benchmarks.is_whole(options))
+            _bench(
+                arguments,
+                every_row=not options.rows,
+                is_whole=benchmarks.is_whole(options),
+                is_counted=options.counted,
+            )
     except StepFailed as error:
         fail(str(error))
 
 
-def _bench(arguments: list[str], *, every_row: bool, is_whole: bool) -> None:
-    counters = system_packages.COUNTERS if is_whole else ()
-    missing = system_packages.ensure("wrk", *counters)
-    if missing and every_row:
+def _bench(arguments: list[str], *, every_row: bool, is_whole: bool, is_counted: bool) -> None:
+    programs = [] if is_counted else ["wrk"]
+    if is_whole or is_counted:
+        programs += system_packages.COUNTERS
+    missing = system_packages.ensure(*programs)
+    if missing and (every_row or is_counted):
         fail(f"every row needs {', '.join(missing)}: install it by hand, or choose --rows")
     requirements = [ROOT / "benchmarks" / "requirements.txt"]
     # As it is released.
@@ -58,7 +65,7 @@ def _bench(arguments: list[str], *, every_row: bool, is_whole: bool) -> None:
     for load in ("zloop-net --example socket_load", "zloop-tls --example tls_load --features ring"):
         run(["cargo", "build", "--quiet", "--release", "--package", *load.split()])
     run([bench.python, "benchmarks", *arguments])
-    if is_whole:
+    if is_whole and not is_counted:
         announce("what metrics and tracing cost")
         run([bench.python, "tests/counts", "--observing"])
 

@@ -9,6 +9,7 @@ A whole run puts its tables into docs/performance-rust.md, any other one into a 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -53,6 +54,10 @@ SERVER_CORE, CLIENT_CORE = 0, 1
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
+# What the comparison of loops says of its medians.
+sys.path.append(str(ROOT / "benchmarks"))
+error_of_median: Callable[[list[float]], float] = importlib.import_module("results").error_of_median
+
 
 @dataclass
 class Measured:
@@ -64,7 +69,13 @@ class Measured:
     """Microseconds of the server's processor time for each message."""
 
     def summary(self) -> dict[str, float]:
-        return {"rate": median(self.rates), "cost": median(self.costs)}
+        """The medians, and by which part of each it may be off by chance."""
+        return {
+            "rate": median(self.rates),
+            "rate error": error_of_median(self.rates),
+            "cost": median(self.costs),
+            "cost error": error_of_median(self.costs),
+        }
 
 
 @dataclass(frozen=True)
@@ -225,14 +236,15 @@ def servers(options: argparse.Namespace) -> dict[str, dict[str, dict[str, float]
     with tempfile.TemporaryDirectory() as folder:
         credentials = Path(folder)
         subprocess.run([PROGRAM, "credentials", credentials], check=True)
-        for number, row in enumerate(ROWS, 1):
-            measured = {kind: Measured() for kind in row.kinds}
-            for round_number in range(1, options.rounds + 1):
-                progress = f"round {round_number} of {options.rounds}"
-                announce(f"{number} of {len(ROWS)}: {row.name}, {progress}")
+        measured = {row.name: {kind: Measured() for kind in row.kinds} for row in ROWS}
+        for round_number in range(1, options.rounds + 1):
+            for number, row in enumerate(ROWS, 1):
+                progress = f"round {round_number} of {options.rounds}, {number} of {len(ROWS)}"
+                announce(f"{progress}: {row.name}")
                 seconds = options.seconds / options.turns
-                run_round(row, measured, options.turns, seconds, credentials)
-            results[row.name] = {kind: found.summary() for kind, found in measured.items()}
+                run_round(row, measured[row.name], options.turns, seconds, credentials)
+        for name, kinds in measured.items():
+            results[name] = {kind: found.summary() for kind, found in kinds.items()}
         announce(f"memory of {options.idle} idle connections")
         results["memory of an idle connection"] = {
             kind: {"bytes": memory(kind, options.idle, credentials)} for kind in (*PLAIN, *TLS)
@@ -269,19 +281,22 @@ def criterion(quick: bool) -> dict[str, float]:
 
 
 def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, float]) -> str:
-    """Markdown; a ratio above 1 means that zloop does better."""
+    """Markdown; ratios above 1 mean that zloop does better."""
     lines = [
-        "| row | on | messages a second | µs of processor a message | zloop / it |",
-        "| --- | --- | ---: | ---: | ---: |",
+        "| row | on | messages a second | zloop / it | µs of processor a message | it / zloop |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for name, kinds in results.items():
         if name.startswith("memory"):
             continue
         ours = next(found for kind, found in kinds.items() if kind.endswith("zloop"))
         for kind, found in kinds.items():
-            ratio = found["cost"] / ours["cost"]
+            faster = ours["rate"] / found["rate"]
+            cheaper = found["cost"] / ours["cost"]
+            off, cost_off = (found[f"{what} error"] * 100 for what in ("rate", "cost"))
             lines.append(
-                f"| {name} | {kind} | {found['rate']:,.0f} | {found['cost']:.2f} | {ratio:.2f} |"
+                f"| {name} | {kind} | {found['rate']:,.0f} ±{off:.1f} % | {faster:.2f} |"
+                f" {found['cost']:.2f} ±{cost_off:.1f} % | {cheaper:.2f} |"
             )
     lines += ["", "| idle connection on | bytes |", "| --- | ---: |"]
     for kind, found in results["memory of an idle connection"].items():
