@@ -18,16 +18,17 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import chart
 from counted import Counted, plain_counts, summary
-from counter import can_be_counted, count, operation
+from counter import can_be_counted, count, missing_tools, operation
 from frame import CORES, Row, cores
-from options import LOOPS, is_whole, known_rows, parse
+from options import LOOPS, is_chosen, is_whole, known_rows, parse
 from results import OURS, Results, RowResult, circumstances, command, surroundings
 from runner import Failed, run_round
 from table import below_goal, plain_table
@@ -45,7 +46,7 @@ SETTLED = 0.03
 def main() -> int:
     options = parse("python benchmarks", __doc__)
     os.environ[CORES] = ",".join(map(str, cores()))
-    rows = [row for name, row in known_rows().items() if _is_chosen(name, options.rows)]
+    rows = [row for name, row in known_rows().items() if is_chosen(name, options.rows)]
     if options.counted:
         return _count(rows, options)
     if options.quick:
@@ -74,29 +75,42 @@ def _loops(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _count(rows: list[Row], options: argparse.Namespace) -> int:
     """Counts what an operation of each row takes, on as many loops at a time as there are cores."""
+    if missing := missing_tools():
+        print(f"counting needs {', '.join(missing)}: install what they belong to")
+        return 1
     loops = _loops(options)
     counted = Counted(loops, {"command": command(), **surroundings(loops)})
     countable = [row for row in rows if can_be_counted(row)]
+    if left_out := [row.name for row in rows if row not in countable]:
+        print(f"not counted: {'; '.join(left_out)}")
     progress = Progress(len(countable))
-    is_complete = True
-    with ThreadPoolExecutor(len(cores())) as threads:
-        for row in countable:
-            progress.show("counting", row)
-            counted.operations[row.name] = operation(row)
-            running = {loop: threads.submit(count, row, LOOPS[loop]) for loop in loops}
-            counts = counted.rows.setdefault(row.name, {})
-            for loop, one in running.items():
-                try:
-                    counts[loop] = one.result()
-                except Failed as error:
-                    print(f"    {loop} failed: {error}", flush=True)
-                    is_complete &= loop != OURS
-    print(f"\n{plain_counts(counted)}\n\n{summary(counted)}")
-    keep = is_whole(options) and is_complete
-    path = options.json or (RESULTS if keep else SCRATCH) / f"counted-{VERSION}.json"
-    counted.write(path)
-    print(f"written: {path}")
+    threads = ThreadPoolExecutor(len(cores()))
+    is_complete = False
+    try:
+        # Not all(), which would end with the first row that zloop cannot run.
+        are_complete = [_count_row(row, counted, threads, progress) for row in countable]
+        is_complete = all(are_complete)
+    finally:
+        threads.shutdown(cancel_futures=True)
+        keep = is_whole(options) and is_complete
+        path = options.json or (RESULTS if keep else SCRATCH) / f"counted-{VERSION}.json"
+        counted.write(path)
+        print(f"\n{plain_counts(counted)}\n\n{summary(counted)}\nwritten: {path}")
     return 0 if is_complete else 1
+
+
+def _count_row(row: Row, counted: Counted, threads: Executor, progress: Progress) -> bool:
+    """Adds a row; answers whether zloop could run it."""
+    progress.show("counting", row)
+    counted.operations[row.name] = operation(row)
+    counts = counted.rows.setdefault(row.name, {})
+    running = {loop: threads.submit(count, row, LOOPS[loop]) for loop in counted.loops}
+    for loop, one in running.items():
+        try:
+            counts[loop] = one.result()
+        except (Failed, subprocess.TimeoutExpired) as error:
+            print(f"    {loop} failed: {error}", flush=True)
+    return OURS in counts or OURS not in counted.loops
 
 
 def _run(
@@ -172,10 +186,6 @@ def _write(results: Results, options: argparse.Namespace, *, keep: bool) -> None
     if importlib.util.find_spec("matplotlib") is not None:
         chart.draw(results, chart_path)
         print(f"drawn: {chart_path}")
-
-
-def _is_chosen(name: str, words: list[str]) -> bool:
-    return not words or any(word in name for word in words)
 
 
 if __name__ == "__main__":

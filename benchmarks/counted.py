@@ -13,7 +13,7 @@ from results import OURS
 from table import NOTHING, markdown, plain, short
 
 # Counts that differ by less are called equal: each process has other addresses, and so other hashes.
-SAME = 0.01
+SAME = 0.02
 
 
 @dataclass
@@ -92,7 +92,7 @@ def summary(counted: Counted) -> str:
     same = [name for name in ratios if name not in fewer + more]
     parts = [f"{OURS} takes the fewest instructions in {len(fewer)} of {len(ratios)} rows."]
     if same:
-        parts.append(f"Within 1 % of the fewest: {'; '.join(same)}.")
+        parts.append(f"Within {SAME:.0%} of the fewest: {'; '.join(same)}.")
     if more:
         parts.append(f"Another loop takes fewer in {len(more)}: {'; '.join(more)}.")
     calls = counted.takes_more_calls()

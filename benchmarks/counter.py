@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +26,15 @@ from pathlib import Path
 from frame import CLIENTS, CORES, COUNTED, Row
 from runner import Entrant, Failed, child_command, entered
 
+TOOLS = ("valgrind", "callgrind_control", "strace")
+
 # Seconds that a process may take for what it does under valgrind.
 PATIENCE = 300.0
+# Seconds between two looks at whether a process still works.
+MOMENT = 0.05
 
-# Few and many: batches of a measured row, or operations of a served one by its unit.
+# What is counted is the difference of few and many: batches of a measured row, or operations of a served one
+# by its unit. The latter are multiples of how many connections or datagrams at a time a row has.
 BATCHES = (1, 4)
 OPERATIONS = {
     "messages": (200, 1000),
@@ -35,15 +43,17 @@ OPERATIONS = {
     "requests": (128, 640),
     "GB": (50, 250),
 }
+# Megabytes without TLS, where they take little.
+BULK = (500, 2500)
 
 # The same hashes each time, and so the same collisions in dictionaries.
 STEADY = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-
 # One core, as far as the rows know: so no process is pinned to it.
 SURROUNDINGS = {**os.environ, **STEADY, COUNTED: "1", CORES: "0"}
 
-# A line of strace's with the beginning of a call.
-CALL = re.compile(r"\d+ +\w+\(")
+# In a line of strace's, behind the thread's number: the beginning of a call, and whom it started.
+CALL = re.compile(r"\w+\(")
+STARTED = re.compile(r"^(?:v?fork|clone3?)\(.*= (\d+)$")
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,11 @@ class Counts:
 
     instructions: float
     system_calls: float
+
+
+def missing_tools() -> list[str]:
+    """Those programs that count and are not installed."""
+    return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
 def can_be_counted(row: Row) -> bool:
@@ -65,6 +80,15 @@ def operation(row: Row) -> str:
     if unit in ("GB", "MB"):
         return "MB"
     return unit.removesuffix("es") if unit.endswith("sses") else unit.removesuffix("s")
+
+
+def few_and_many(row: Row) -> tuple[int, int]:
+    """How many operations, or batches of them, are counted."""
+    if row.serve is None:
+        return BATCHES
+    if row.client[0] == "bulk.py":
+        return BULK
+    return OPERATIONS[row.unit.removesuffix("/s")]
 
 
 def count(row: Row, factory: str) -> Counts:
@@ -82,18 +106,18 @@ def _instructions(row: Row, factory: str) -> float:
             "--instr-atstart=no",
             f"--callgrind-out-file={out}",
         ]
-        watched = [_tool("valgrind"), *options, reached_by, *child_command(row, factory)]
+        watched = ["valgrind", *options, reached_by, *child_command(row, factory)]
         with entered(row, watched, SURROUNDINGS) as entrant:
 
-            def segment(number: int) -> tuple[float, int]:
-                done = _do(row, entrant, number)
-                _control(entrant.pid, reached_by, "--dump")
+            def segment(number: int) -> tuple[int, int]:
+                with _doing(row, entrant, number) as done:
+                    _control(entrant.pid, reached_by, "--dump")
                 return done, _newest(out)
 
             entrant.start(PATIENCE)
             # What is done for the first time takes longer, and is compiled by valgrind besides.
-            _do(row, entrant, _numbers(row)[0])
-            _control(entrant.pid, reached_by, "--instr=on")
+            with _doing(row, entrant, few_and_many(row)[0]):
+                _control(entrant.pid, reached_by, "--instr=on")
             return _per_operation(row, segment)
 
 
@@ -106,47 +130,69 @@ def _system_calls(row: Row, factory: str) -> float:
     ):
         trace = Path(folder) / "trace"
 
-        def segment(number: int) -> tuple[float, int]:
-            with _tracing(entrant.pid, trace):
-                done = _do(row, entrant, number)
-            return done, sum(1 for line in trace.read_text().splitlines() if CALL.match(line))
+        def segment(number: int) -> tuple[int, int]:
+            with _tracing(entrant.pid, trace) as end, _doing(row, entrant, number) as done:
+                end()
+            return done, calls_of_threads(trace.read_text())
 
         entrant.start(PATIENCE)
-        _do(row, entrant, _numbers(row)[0])
+        with _doing(row, entrant, few_and_many(row)[0]):
+            pass
         return _per_operation(row, segment)
 
 
-def _numbers(row: Row) -> tuple[int, int]:
-    """Few operations and many, or batches of them."""
-    return OPERATIONS[row.unit.removesuffix("/s")] if row.serve is not None else BATCHES
-
-
-def _per_operation(row: Row, segment: Callable[[int], tuple[float, int]]) -> float:
-    """The difference of two segments: what starting and connecting take is in both."""
-    (fewer, less), (more, total) = (segment(number) for number in _numbers(row))
+def _per_operation(row: Row, segment: Callable[[int], tuple[int, int]]) -> float:
+    """The difference of two segments: what connecting takes is in both."""
+    (fewer, less), (more, total) = (segment(number) for number in few_and_many(row))
     return (total - less) / (more - fewer)
 
 
-def _do(row: Row, entrant: Entrant, number: int) -> float:
-    """Has the loop do so many operations, or batches of them, and answers how many operations it did."""
+@contextmanager
+def _doing(row: Row, entrant: Entrant, number: int) -> Iterator[int]:
+    """Has the loop do so many operations, or batches; in the block it has done them, and its clients wait."""
     if row.serve is None:
-        return entrant.ask(number, PATIENCE)
+        yield round(entrant.ask(number, PATIENCE))
+        return
     command = [sys.executable, str(CLIENTS / "exact.py"), entrant.address, str(number)]
-    try:
-        client = subprocess.run(
-            [*command, *row.client], capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise Failed(f"no end after {PATIENCE:.0f} s") from None
-    if client.returncode != 0:
-        raise Failed(client.stderr.strip().rpartition("\n")[2])
-    return number
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*command, *row.client], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as client:
+        try:
+            assert client.stdout is not None
+            assert client.stderr is not None
+            if not select.select([client.stdout], [], [], PATIENCE)[0]:
+                raise Failed(f"no end after {PATIENCE:.0f} s")
+            if not client.stdout.readline():
+                raise entrant.failure(client.stderr.read())
+            _settle(entrant.pid)
+            yield number
+            client.communicate("\n", PATIENCE)
+        finally:
+            client.kill()
+    _settle(entrant.pid)
+
+
+def _settle(process: int) -> None:
+    """Waits until a process has nothing more to do."""
+    before = -1
+    while (now := _time_spent(process)) != before:
+        before = now
+        time.sleep(MOMENT)
+
+
+def _time_spent(process: int) -> int:
+    """The processor time of a process's threads, in nanoseconds."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads)
 
 
 def _control(process: int, *order: str) -> None:
     """Tells callgrind to begin, or to write down what it has counted since the last time."""
     command = ["callgrind_control", *order, str(process)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     if finished.returncode != 0 or "Error" in finished.stdout:
         raise Failed(f"{' '.join(command)}: {(finished.stderr or finished.stdout).strip()}")
 
@@ -161,9 +207,9 @@ def _newest(out: Path) -> int:
 
 
 @contextmanager
-def _tracing(process: int, trace: Path) -> Iterator[None]:
-    """Has the system calls of a process, its threads' too, in a file that is whole after the block."""
-    command = [_tool("strace"), "--follow-forks", f"--output={trace}", f"--attach={process}"]
+def _tracing(process: int, trace: Path) -> Iterator[Callable[[], None]]:
+    """Writes down a process's system calls, until what it yields is called: then the file is whole."""
+    command = ["strace", "--follow-forks", f"--output={trace}", f"--attach={process}"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         attached = tracer.stderr.readline()
@@ -172,16 +218,36 @@ def _tracing(process: int, trace: Path) -> Iterator[None]:
         # It says which threads it follows, and nobody need listen.
         listener = threading.Thread(target=tracer.stderr.read)
         listener.start()
-        try:
-            yield
-        finally:
+
+        def end() -> None:
             tracer.send_signal(signal.SIGINT)
             tracer.wait(PATIENCE)
+
+        try:
+            yield end
+        finally:
+            tracer.kill()
             listener.join()
 
 
-def _tool(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise Failed(f"{name} is not installed")
-    return path
+def calls_of_threads(trace: str) -> int:
+    """How many calls in a trace are the process's, its threads' among them: not those of what it started."""
+    calls: Counter[str] = Counter()
+    unfinished: dict[str, str] = {}
+    # Who started whom, and whether as a thread. Often the first calls of who was started come before this.
+    started: list[tuple[str, str, bool]] = []
+    for line in trace.splitlines():
+        thread, _, what = line.partition(" ")
+        what = what.lstrip()
+        if what.startswith("<... "):
+            what = unfinished.pop(thread, "") + what
+        elif CALL.match(what):
+            calls[thread] += 1
+        if what.endswith("<unfinished ...>"):
+            unfinished[thread] = what
+        elif start := STARTED.match(what):
+            started.append((thread, start[1], "CLONE_THREAD" in what))
+    for parent, child, is_thread in started:
+        if not is_thread or parent not in calls:
+            del calls[child]
+    return calls.total()

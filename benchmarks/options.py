@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from counter import can_be_counted
 from frame import Row, load_rows
 
 LOOPS = {
@@ -47,7 +48,22 @@ def parse(
     for word in options.rows:
         if not any(word in name for name in rows):
             parser.error(f'no row matches "{word}"; rows are: {"; ".join(rows)}')
+    if options.counted:
+        for name in ("rounds", "most_rounds", "turns", "seconds", "quick", "chart"):
+            if getattr(options, name) != parser.get_default(name):
+                option = name.replace("_", "-")
+                parser.error(
+                    f"--{option}: what is --counted is neither repeated nor timed nor drawn"
+                )
+        chosen = [row for name, row in rows.items() if is_chosen(name, options.rows)]
+        if not any(map(can_be_counted, chosen)):
+            parser.error("--rows: neither memory nor what starting takes can be --counted")
     return options
+
+
+def is_chosen(name: str, words: Sequence[str]) -> bool:
+    """Whether a row has one of the words in its name, or all rows are meant."""
+    return not words or any(word in name for word in words)
 
 
 def is_whole(options: argparse.Namespace) -> bool:

@@ -170,9 +170,12 @@ class Entrant:
         except subprocess.TimeoutExpired:
             raise Failed(f"no result after {patience:.0f} s") from None
         if client.returncode != 0:
-            # A service that ended by itself knows better why than its client does.
-            raise self._reason() if self._has_ended(1) else Failed(_last_line(client.stderr))
+            raise self.failure(client.stderr)
         return _value(client.stdout)
+
+    def failure(self, said_by_client: str) -> Failed:
+        """Why a client failed: a service that ended by itself knows better than its client does."""
+        return self._reason() if self._has_ended(1) else Failed(_last_line(said_by_client))
 
     def _reason(self) -> Failed:
         """What the process, which prints no more, says about it."""

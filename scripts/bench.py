@@ -52,22 +52,27 @@ def main() -> None:
 
 
 def _bench(arguments: list[str], *, every_row: bool, is_whole: bool, is_counted: bool) -> None:
-    programs = [] if is_counted else ["wrk"]
-    if is_whole or is_counted:
-        programs += system_packages.COUNTERS
-    missing = system_packages.ensure(*programs)
-    if missing and (every_row or is_counted):
+    timing = ("wrk", *(system_packages.COUNTERS if is_whole else ()))
+    missing = system_packages.ensure(*(("valgrind", "strace") if is_counted else timing))
+    if missing and is_counted:
+        fail(f"counting needs {', '.join(missing)}: install it by hand")
+    if missing and every_row:
         fail(f"every row needs {', '.join(missing)}: install it by hand, or choose --rows")
     requirements = [ROOT / "benchmarks" / "requirements.txt"]
     # As it is released.
     bench = zloop_environment("bench", requirements, profile_guided=True)
-    announce("building the programs that load servers")
-    for load in ("zloop-net --example socket_load", "zloop-tls --example tls_load --features ring"):
-        run(["cargo", "build", "--quiet", "--release", "--package", *load.split()])
+    if not is_counted:
+        _build_loads()
     run([bench.python, "benchmarks", *arguments])
     if is_whole and not is_counted:
         announce("what metrics and tracing cost")
         run([bench.python, "tests/counts", "--observing"])
+
+
+def _build_loads() -> None:
+    announce("building the programs that load servers")
+    for load in ("zloop-net --example socket_load", "zloop-tls --example tls_load --features ring"):
+        run(["cargo", "build", "--quiet", "--release", "--package", *load.split()])
 
 
 def _version(text: str) -> str:

@@ -1,7 +1,7 @@
 """Compares zloop's crates with bare system calls and with other Rust libraries, and prints a table.
 
 The servers run on one core and the client on another, or on the same where the two take turns. In each
-round all libraries' servers are started, and then take short turns. The client of echoes is the program's
+round all libraries' servers are started, and then take turns. The client of echoes is the program's
 own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
 A whole run puts its tables into docs/performance-rust.md, any other one into a copy.
 """
@@ -161,10 +161,10 @@ class Server:
     kind: str
     process: subprocess.Popen[str]
     address: str
-    into: Measured
+    turns: Measured = field(default_factory=Measured)
 
     def measure(self, row: Row, seconds: float, credentials: Path) -> None:
-        """Runs the client against it once."""
+        """Runs the client against it once: a turn."""
         if self.kind in HTTP:
             before = processor_seconds(self.process.pid)
             messages, rate = load_by_wrk(self.address, row, seconds)
@@ -177,23 +177,29 @@ class Server:
                 messages, elapsed = map(float, line_of(client).split())
                 rate = messages / elapsed
         used = processor_seconds(self.process.pid) - before
-        self.into.rates.append(rate)
-        self.into.costs.append(used / messages * 1e6)
+        self.turns.rates.append(rate)
+        self.turns.costs.append(used / messages * 1e6)
 
 
 def run_round(
     row: Row, measured: dict[str, Measured], turns: int, seconds: float, credentials: Path
 ) -> None:
-    """Has fresh servers, all of them started first, take turns, in another order each time."""
+    """Has fresh servers, all of them started first, take turns, in another order each time.
+
+    A round gives one value: turns of one process, which has a speed of its own, say nothing about another's.
+    """
     with ExitStack() as stack:
         running = []
-        for kind, into in measured.items():
+        for kind in measured:
             keys = keys_of(kind, credentials)
             started = stack.enter_context(process(SERVER_CORE, "serve", kind, *keys))
-            running.append(Server(kind, started, line_of(started), into))
+            running.append(Server(kind, started, line_of(started)))
         for _ in range(turns):
             for server in random.sample(running, len(running)):
                 server.measure(row, seconds, credentials)
+    for server in running:
+        measured[server.kind].rates.append(median(server.turns.rates))
+        measured[server.kind].costs.append(median(server.turns.costs))
 
 
 def load_by_wrk(address: str, row: Row, seconds: float) -> tuple[float, float]:
@@ -293,10 +299,10 @@ def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, floa
         for kind, found in kinds.items():
             faster = ours["rate"] / found["rate"]
             cheaper = found["cost"] / ours["cost"]
-            off, cost_off = (found[f"{what} error"] * 100 for what in ("rate", "cost"))
+            off, cost_off = (within(found[f"{what} error"]) for what in ("rate", "cost"))
             lines.append(
-                f"| {name} | {kind} | {found['rate']:,.0f} ±{off:.1f} % | {faster:.2f} |"
-                f" {found['cost']:.2f} ±{cost_off:.1f} % | {cheaper:.2f} |"
+                f"| {name} | {kind} | {found['rate']:,.0f}{off} | {faster:.2f} |"
+                f" {found['cost']:.2f}{cost_off} | {cheaper:.2f} |"
             )
     lines += ["", "| idle connection on | bytes |", "| --- | ---: |"]
     for kind, found in results["memory of an idle connection"].items():
@@ -305,6 +311,11 @@ def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, floa
         lines += ["", "| micro-benchmark | ns |", "| --- | ---: |"]
         lines += [f"| {name} | {nanoseconds:,.1f} |" for name, nanoseconds in micro.items()]
     return "\n".join(lines)
+
+
+def within(error: float) -> str:
+    """Such as ±1.5 %; nothing for one round, of which nobody knows it."""
+    return f" ±{error * 100:.1f} %" if error < 1 else ""
 
 
 def circumstances(options: argparse.Namespace) -> str:
@@ -329,9 +340,9 @@ def fill_page(tables: str, into: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2, help="for each library and round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--turns", type=int, default=5, help="of each library in a round")
+    parser.add_argument("--seconds", type=float, default=0.6, help="for each library and round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--turns", type=int, default=1, help="of each library in a round")
     parser.add_argument("--idle", type=int, default=5000, help="how many connections are idle")
     parser.add_argument("--quick", action="store_true", help="short, and good for nothing else")
     parser.add_argument("--no-criterion", action="store_true")

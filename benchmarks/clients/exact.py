@@ -10,37 +10,50 @@ import re
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 MEGABYTE = 1_000_000
+RECEIVE_BUFFER = 256 * 1024
 CONTENT_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 def main() -> None:
     address, operations, *client = sys.argv[1:]
-    load(address, int(operations), client)
+    load(address, int(operations), client, _say_so)
 
 
-def load(address: str, operations: int, client: Sequence[str]) -> None:
-    """Does what a row's client does, so often."""
+def _say_so() -> None:
+    """Says that all was done, and keeps the connections until somebody has looked at the server."""
+    print("done", flush=True)
+    sys.stdin.readline()
+
+
+def load(address: str, operations: int, client: Sequence[str], done: Callable[[], None]) -> None:
+    """Does what a row's client does, so often, and calls `done` before it closes its connections."""
     match client:
         case ["compiled.py", program, "echo", size, connections]:
             with _connections(address, int(connections), tls=program == "tls_load") as streams:
                 _echo(streams, operations, int(size))
+                done()
         case ["compiled.py", _, "datagrams", size, flight]:
-            _datagrams(int(address), operations, int(size), int(flight))
+            with _datagram_socket(int(address)) as peer:
+                _exchange(peer, operations, int(size), int(flight))
+                done()
         case ["compiled.py", program, "connections" | "handshakes", _]:
             for _ in range(operations):
                 with _connections(address, 1, tls=program == "tls_load") as (stream,):
                     _read_to_end(stream)
+            done()
         case ["compiled.py" | "bulk.py", *programs, "send" | "receive" as direction]:
             with _connections(address, 1, tls="tls_load" in programs) as (stream,):
                 _transfer(stream, operations * MEGABYTE, direction)
+                done()
         case ["http_load.py", connections, *rest]:
             scheme, path = (*rest, *("http", "/")[len(rest) :])
             with _connections(address, int(connections), tls=scheme == "https") as streams:
                 _request(streams, operations, path)
+                done()
         case _:
             sys.exit(f"nobody knows how often {' '.join(client)} does what it does")
 
@@ -57,7 +70,10 @@ def _connect(address: str, *, tls: bool) -> socket.socket:
         # Linux has names that begin with a zero byte.
         stream.connect(re.sub("^@", "\0", address))
         return stream
-    stream = socket.create_connection(("127.0.0.1", int(address)))
+    stream = socket.socket()
+    # It does not grow, so that what a server sends ahead of the last byte that counts is always as much.
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    stream.connect(("127.0.0.1", int(address)))
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not tls:
         return stream
@@ -76,16 +92,20 @@ def _echo(streams: list[socket.socket], operations: int, size: int) -> None:
             _read(stream, size)
 
 
-def _datagrams(port: int, operations: int, size: int, flight: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        peer.connect(("127.0.0.1", port))
-        # One that is lost fails the run, not blocks it.
-        peer.settimeout(20)
-        for _ in range(operations // flight):
-            for _ in range(flight):
-                peer.send(bytes(size))
-            for _ in range(flight):
-                peer.recv(size)
+def _datagram_socket(port: int) -> socket.socket:
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.connect(("127.0.0.1", port))
+    # A datagram that is lost fails the run, not blocks it.
+    peer.settimeout(20)
+    return peer
+
+
+def _exchange(peer: socket.socket, operations: int, size: int, flight: int) -> None:
+    for _ in range(operations // flight):
+        for _ in range(flight):
+            peer.send(bytes(size))
+        for _ in range(flight):
+            peer.recv(size)
 
 
 def _transfer(stream: socket.socket, size: int, direction: str) -> None:
@@ -94,10 +114,6 @@ def _transfer(stream: socket.socket, size: int, direction: str) -> None:
         while size > 0:
             stream.sendall(chunk[:size])
             size -= len(chunk)
-        # Its end comes back when the server has read it all.
-        if not isinstance(stream, ssl.SSLSocket):
-            stream.shutdown(socket.SHUT_WR)
-            _read_to_end(stream)
     else:
         _read(stream, size)
 

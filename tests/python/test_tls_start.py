@@ -171,6 +171,53 @@ def test_with_writing_paused_on_both_sides(loop, server_engine, client_engine):
     run(loop, main())
 
 
+class Pausing(Recorder):
+    """Notes, too, when it is to pause writing and to go on."""
+
+    def pause_writing(self):
+        self.told.append("pause")
+
+    def resume_writing(self):
+        self.told.append("resume")
+
+
+@pytest.mark.parametrize("is_same", [True, False], ids=["same protocol", "another protocol"])
+def test_who_was_told_to_pause_is_told_to_go_on(zloop_loop, server_engine, client_engine, is_same):
+    loop, size = zloop_loop, 6_000_000
+
+    async def main():
+        begun = asyncio.Event()
+
+        async def serve(reader, writer):
+            await begun.wait()
+            assert await reader.readexactly(size) == b"c" * size
+            await writer.start_tls(server_context(server_engine))
+            writer.write(await reader.readline())
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        transport, before = await loop.create_connection(Pausing, *address)
+        transport.write(b"c" * size)
+        assert before.told == ["made", "pause"]
+        after = before if is_same else Pausing()
+        context = client_context(client_engine)
+        starting = loop.start_tls(transport, after, context, server_hostname="localhost")
+        started = loop.create_task(starting)
+        await asyncio.sleep(0.01)
+        begun.set()
+        tls = await started
+        tls.write(b"hello\n")
+        await after.lost
+        assert after.data == b"hello\n"
+        assert before.told[:2] == ["made", "pause"]
+        assert after.told.count("resume") == (1 if is_same else 0)
+        server.close()
+
+    run(loop, main())
+
+
 def test_a_failure_closes_the_connection(loop, server_engine, client_engine):
     async def main():
         done = asyncio.get_running_loop().create_future()

@@ -23,7 +23,7 @@ impl Handler for Guests {
         if self.here.len() == self.most
             && let Some(listener) = self.listener
         {
-            assert!(driver.pause_accepting(listener));
+            driver.pause_accepting(listener).expect("a listener");
         }
     }
 
@@ -32,7 +32,7 @@ impl Handler for Guests {
     fn closed(&mut self, driver: &mut Driver<Self>, connection: Token, _: Option<Error>) {
         self.here.retain(|guest| *guest != connection);
         if let Some(listener) = self.listener {
-            assert!(driver.resume_accepting(listener));
+            driver.resume_accepting(listener).expect("a listener");
         }
     }
 
@@ -50,7 +50,7 @@ fn guests(most: usize) -> Guests {
     }
 }
 
-fn listen(driver: &mut Driver<Guests>) -> (Token, SocketAddr) {
+fn listen<H: Handler>(driver: &mut Driver<H>) -> (Token, SocketAddr) {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = tcp::listen(address, &tcp::ListenOptions::default()).expect("a listener");
     let listener = driver.listen(listener).expect("a token");
@@ -59,7 +59,7 @@ fn listen(driver: &mut Driver<Guests>) -> (Token, SocketAddr) {
 }
 
 /// A socket to listen on that is readable and accepts nothing, with what keeps it readable.
-fn broken(driver: &mut Driver<Guests>) -> (Token, UnixStream) {
+fn broken<H: Handler>(driver: &mut Driver<H>) -> (Token, UnixStream) {
     let (near, mut far) = UnixStream::pair().expect("a pair");
     near.set_nonblocking(true).expect("a non-blocking socket");
     far.write_all(b"x").expect("a write");
@@ -85,7 +85,7 @@ fn a_handler_takes_no_more_than_it_wants() {
     assert!(!guests.here.contains(&first));
 
     guests.most = usize::MAX;
-    assert!(driver.resume_accepting(listener));
+    driver.resume_accepting(listener).expect("a listener");
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.here.len(), 4);
     drop(clients);
@@ -113,17 +113,17 @@ fn a_paused_listener_is_not_tried_again_and_one_that_goes_on_is_only_after_a_whi
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.refused, 1);
 
-    assert!(driver.pause_accepting(listener));
+    driver.pause_accepting(listener).expect("a listener");
     clock.advance(Duration::from_secs(1));
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.refused, 1, "it is paused");
 
-    assert!(driver.resume_accepting(listener));
+    driver.resume_accepting(listener).expect("a listener");
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.refused, 2);
 
-    assert!(driver.pause_accepting(listener));
-    assert!(driver.resume_accepting(listener));
+    driver.pause_accepting(listener).expect("a listener");
+    driver.resume_accepting(listener).expect("a listener");
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.refused, 2, "the system is left alone");
 }
@@ -155,10 +155,129 @@ fn only_a_listener_can_be_paused() {
     let watch = driver
         .watch(fd, Interest::READABLE, |_, _, _, _| ())
         .expect("a token");
-    for token in [connection, watch] {
-        assert!(!driver.pause_accepting(token));
-        assert!(!driver.resume_accepting(token));
+    let (closed, _) = listen(&mut driver);
+    assert!(driver.close(closed));
+    for token in [connection, watch, closed] {
+        let refusals = [
+            driver.pause_accepting(token),
+            driver.resume_accepting(token),
+        ];
+        assert!(
+            refusals
+                .iter()
+                .all(|refusal| matches!(refusal, Err(zloop_core::Error::Ended)))
+        );
     }
     assert_eq!(driver.local_address(watch), None);
     assert!(driver.close(watch));
+}
+
+type Step = fn(&mut Script, &mut Driver<Script>, Token);
+
+/// Does something whenever a connection comes, or does not.
+struct Script {
+    listener: Option<Token>,
+    connected: usize,
+    refused: usize,
+    at_connection: Step,
+    at_failure: Step,
+}
+
+impl Script {
+    fn new(at_connection: Step, at_failure: Step) -> Self {
+        Self {
+            listener: None,
+            connected: 0,
+            refused: 0,
+            at_connection,
+            at_failure,
+        }
+    }
+}
+
+impl Handler for Script {
+    fn connected(&mut self, driver: &mut Driver<Self>, connection: Token) {
+        self.connected += 1;
+        (self.at_connection)(self, driver, connection);
+    }
+
+    fn received(&mut self, _: &mut Driver<Self>, _: Token, _: &[u8]) {}
+
+    fn accept_failed(&mut self, driver: &mut Driver<Self>, listener: Token, _: Error) {
+        self.refused += 1;
+        (self.at_failure)(self, driver, listener);
+    }
+}
+
+fn nothing(_: &mut Script, _: &mut Driver<Script>, _: Token) {}
+
+#[test]
+fn a_listener_that_is_closed_by_its_first_guest_takes_no_second() {
+    let mut driver = Driver::new().expect("a driver");
+    let replace: Step = |script, driver, _| {
+        assert!(driver.close(script.listener.expect("a listener")));
+        listen(driver);
+    };
+    let mut script = Script::new(replace, nothing);
+    let (listener, address) = listen(&mut driver);
+    script.listener = Some(listener);
+    let _clients: Vec<_> = (0..5)
+        .map(|_| TcpStream::connect(address).expect("a connection"))
+        .collect();
+    driver.run_pending(&mut script).expect("a run");
+    assert_eq!(script.connected, 1);
+}
+
+#[test]
+fn the_end_of_a_rest_does_not_wake_the_listener_that_has_its_place() {
+    let clock = ManualClock::new();
+    let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
+    let replace: Step = |script, driver, failed| {
+        assert!(driver.close(failed));
+        let (listener, _) = listen(driver);
+        driver.pause_accepting(listener).expect("a listener");
+        script.listener = Some(listener);
+    };
+    let mut script = Script::new(nothing, replace);
+    let (_, _far) = broken(&mut driver);
+    driver.run_pending(&mut script).expect("a run");
+    let listener = script.listener.expect("a failure");
+    let address = driver
+        .local_address(listener)
+        .and_then(|address| address.ip());
+    let _client = TcpStream::connect(address.expect("an address")).expect("a connection");
+    clock.advance(Duration::from_secs(1));
+    driver.run_pending(&mut script).expect("a run");
+    assert_eq!((script.connected, script.refused), (0, 1));
+    driver.resume_accepting(listener).expect("a listener");
+    driver.run_pending(&mut script).expect("a run");
+    assert_eq!(script.connected, 1);
+}
+
+#[test]
+fn a_failure_whose_handler_runs_the_driver_is_one_failure() {
+    let clock = ManualClock::new();
+    let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
+    let run: Step = |script, driver, _| driver.run_pending(script).expect("a run");
+    let mut script = Script::new(nothing, run);
+    let (_, _far) = broken(&mut driver);
+    for refused in 1..4 {
+        driver.run_pending(&mut script).expect("a run");
+        assert_eq!(script.refused, refused);
+        clock.advance(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_listener_that_is_paused_before_its_event_accepts_nothing() {
+    let mut driver = Driver::new().expect("a driver");
+    let mut script = Script::new(nothing, nothing);
+    let (listener, address) = listen(&mut driver);
+    let _client = TcpStream::connect(address).expect("a connection");
+    driver.call_soon(move |_, driver| driver.pause_accepting(listener).expect("a listener"));
+    driver.run_pending(&mut script).expect("a run");
+    assert_eq!(script.connected, 0);
+    driver.resume_accepting(listener).expect("a listener");
+    driver.run_pending(&mut script).expect("a run");
+    assert_eq!(script.connected, 1);
 }

@@ -22,20 +22,35 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Listener {
     pub(super) socket: OwnedFd,
-    /// Whether the handler wants no connections now.
-    is_paused: bool,
-    /// Whether accepting failed a moment ago.
-    is_left_alone: bool,
+    held: Held,
     #[cfg(feature = "tls")]
     tls: Option<(zloop_tls::Acceptor, zloop_tls::Options)>,
+}
+
+/// Why a listener accepts nothing now.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    /// The handler wants no connections.
+    by_handler: bool,
+    /// Accepting failed a moment ago.
+    by_failure: bool,
+}
+
+impl Held {
+    fn interest(self) -> Interest {
+        if self.by_handler || self.by_failure {
+            Interest::NONE
+        } else {
+            Interest::READABLE
+        }
+    }
 }
 
 impl Listener {
     fn new(socket: OwnedFd) -> Self {
         Self {
             socket,
-            is_paused: false,
-            is_left_alone: false,
+            held: Held::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -74,15 +89,24 @@ impl<H: Handler> Driver<H> {
         self.add_listener(listener)
     }
 
-    /// Accepts no more connections; those that come wait in the system's queue. False if `listener` is not
-    /// that of a listener.
-    pub fn pause_accepting(&mut self, listener: Token) -> bool {
-        self.change_listener(listener, |listener| listener.is_paused = true)
+    /// Accepts no more connections; those that come wait in the system's queue. With TLS, those that were
+    /// accepted and are in their handshake are still announced.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`](zloop_core::Error::Ended) if the token is not that of a listener, else as
+    /// [`Reactor::set_interest`](zloop_core::Reactor::set_interest); then nothing has changed.
+    pub fn pause_accepting(&mut self, listener: Token) -> Result<(), zloop_core::Error> {
+        self.hold(listener, |held| held.by_handler = true)
     }
 
-    /// Goes on accepting connections. False if `listener` is not that of a listener.
-    pub fn resume_accepting(&mut self, listener: Token) -> bool {
-        self.change_listener(listener, |listener| listener.is_paused = false)
+    /// Goes on accepting connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause_accepting`](Self::pause_accepting).
+    pub fn resume_accepting(&mut self, listener: Token) -> Result<(), zloop_core::Error> {
+        self.hold(listener, |held| held.by_handler = false)
     }
 
     fn add_listener(&mut self, listener: Listener) -> Result<Token, zloop_core::Error> {
@@ -92,19 +116,25 @@ impl<H: Handler> Driver<H> {
         reactor.register(fd, Interest::READABLE, source)
     }
 
-    /// Changes a listener, which then accepts connections or does not. False if there is no such listener.
-    fn change_listener(&mut self, token: Token, change: impl FnOnce(&mut Listener)) -> bool {
+    /// Changes what keeps a listener from accepting.
+    fn hold(
+        &mut self,
+        token: Token,
+        change: impl FnOnce(&mut Held),
+    ) -> Result<(), zloop_core::Error> {
+        let mut held = self.listener_mut(token)?.held;
+        change(&mut held);
         let reactor = self.schedule.reactor_mut();
-        let Some(Source::Listener(listener)) = reactor.source_mut(token) else {
-            return false;
-        };
-        change(listener);
-        let interest = if listener.is_paused || listener.is_left_alone {
-            Interest::NONE
-        } else {
-            Interest::READABLE
-        };
-        reactor.set_interest(token, interest).is_ok()
+        reactor.set_interest(token, held.interest())?;
+        self.listener_mut(token)?.held = held;
+        Ok(())
+    }
+
+    fn listener_mut(&mut self, token: Token) -> Result<&mut Listener, zloop_core::Error> {
+        match self.schedule.reactor_mut().source_mut(token) {
+            Some(Source::Listener(listener)) => Ok(listener),
+            _ => Err(zloop_core::Error::Ended),
+        }
     }
 
     /// Accepts what has come.
@@ -113,7 +143,7 @@ impl<H: Handler> Driver<H> {
             let Some(Source::Listener(listener)) = self.schedule.reactor().source(token) else {
                 return;
             };
-            if listener.is_paused {
+            if listener.held.by_handler {
                 return;
             }
             let added = match accept(&listener.socket) {
@@ -156,11 +186,19 @@ impl<H: Handler> Driver<H> {
 
     /// Accepts nothing for a while.
     fn leave_alone(&mut self, token: Token) {
-        if self.change_listener(token, |listener| listener.is_left_alone = true) {
-            self.call_later(ACCEPT_PAUSE, move |_, driver| {
-                // It may have been closed meanwhile.
-                driver.change_listener(token, |listener| listener.is_left_alone = false);
-            });
+        if self.hold(token, |held| held.by_failure = true).is_ok() {
+            self.try_again_later(token);
         }
+    }
+
+    fn try_again_later(&mut self, token: Token) {
+        self.call_later(ACCEPT_PAUSE, move |_, driver| {
+            match driver.hold(token, |held| held.by_failure = false) {
+                // It may have been closed meanwhile.
+                Ok(()) | Err(zloop_core::Error::Ended) => {}
+                // What the system is short of may be what watching takes.
+                Err(_) => driver.try_again_later(token),
+            }
+        });
     }
 }

@@ -58,8 +58,9 @@ class TlsConnections(LoopBase):
         # Nothing may be read before TLS knows its transport.
         lower.pause_reading()
         received = _take_received(protocol) if server_side else b""
+        was_told = lower.get_protocol() is protocol
         lower.set_protocol(tls)
-        made = self.call_soon(tls._start, lower, received)
+        made = self.call_soon(tls._start, lower, received, was_told)
         resumed = self.call_soon(lower.resume_reading)
         try:
             await waiter

@@ -55,7 +55,7 @@ pub(super) fn add_methods(builder: ClassBuilder<TlsTransport>) -> ClassBuilder<T
         .method(
             c"_start",
             start,
-            c"_start($self, lower, received=b'')\n--\n\nBegin the handshake over a transport that is connected.",
+            c"_start($self, lower, received=b'', was_told=False)\n--\n\nBegin the handshake over a transport that is connected; `was_told` says whether it told the protocol when to pause.",
         )
         .bare_method(
             c"_expire",
@@ -81,7 +81,7 @@ impl Instance<TlsTransport> {
         argument: Option<&Object>,
     ) -> PyResult<Object> {
         match (method, argument) {
-            ("connection_made", Some(lower)) => self.start(py, lower, &[])?,
+            ("connection_made", Some(lower)) => self.start(py, lower, &[], false)?,
             ("connection_lost", Some(reason)) => self.lost(py, reason)?,
             ("eof_received", _) => {
                 self.with_engine(|engine| engine.receive_end());
@@ -99,8 +99,15 @@ impl Instance<TlsTransport> {
         Ok(Object::none(py))
     }
 
-    /// Begins the handshake; `received` came from the peer already.
-    fn start(&self, py: Python<'_>, lower: &Object, received: &[u8]) -> PyResult<()> {
+    /// Begins the handshake; `received` came from the peer already. `was_told` says whether the protocol was
+    /// the lower transport's, and so knows of a pause.
+    fn start(
+        &self,
+        py: Python<'_>,
+        lower: &Object,
+        received: &[u8],
+        was_told: bool,
+    ) -> PyResult<()> {
         let imports = imports(py)?;
         let lower = match imports.stream_transport.cast(lower.bind(py))? {
             Some(stream) => Lower::Stream(stream),
@@ -111,7 +118,7 @@ impl Instance<TlsTransport> {
         };
         if lower.is_paused() {
             self.lower_paused.set(true);
-            if self.told.get() == Told::Made {
+            if was_told {
                 self.protocol_paused.set(true);
                 self.inherited_pause.set(true);
             }
@@ -472,13 +479,15 @@ fn start(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let [lower, received] = arguments.bind(py, "_start", ["lower", "received"], 1)?;
+    let names = ["lower", "received", "was_told"];
+    let [lower, received, was_told] = arguments.bind(py, "_start", names, 1)?;
     if let Some(lower) = lower {
         let received: Vec<u8> = match received {
             Some(received) => received.extract()?,
             None => Vec::new(),
         };
-        transport.start(py, &Object::from(lower.to_owned()), &received)?;
+        let was_told = was_told.is_some_and(|was_told| was_told.is_truthy().unwrap_or(false));
+        transport.start(py, &Object::from(lower.to_owned()), &received, was_told)?;
     }
     Ok(Object::none(py))
 }
