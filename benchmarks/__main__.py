@@ -110,6 +110,8 @@ def _count_row(row: Row, counted: Counted, threads: Executor, progress: Progress
             counts[loop] = one.result()
         except (Failed, subprocess.TimeoutExpired) as error:
             print(f"    {loop} failed: {error}", flush=True)
+    # A run takes so long that it may be ended.
+    counted.write(SCRATCH / f"counted-{VERSION}.json")
     return OURS in counts or OURS not in counted.loops
 
 

@@ -29,7 +29,7 @@ from runner import Entrant, Failed, child_command, entered
 TOOLS = ("valgrind", "callgrind_control", "strace")
 
 # Seconds that a process may take for what it does under valgrind.
-PATIENCE = 300.0
+PATIENCE = 90.0
 # Seconds between two looks at whether a process still works.
 MOMENT = 0.05
 
@@ -44,7 +44,7 @@ OPERATIONS = {
     "GB": (50, 250),
 }
 # Megabytes without TLS, where they take little.
-BULK = (500, 2500)
+BULK = (100, 500)
 
 # The same hashes each time, and so the same collisions in dictionaries.
 STEADY = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
