@@ -66,15 +66,19 @@ fn broken<H: Handler>(driver: &mut Driver<H>) -> (Token, UnixStream) {
     (driver.listen(OwnedFd::from(near)).expect("a token"), far)
 }
 
+fn five_clients(address: SocketAddr) -> Vec<TcpStream> {
+    (0..5)
+        .map(|_| TcpStream::connect(address).expect("a connection"))
+        .collect()
+}
+
 #[test]
 fn a_handler_takes_no_more_than_it_wants() {
     let mut driver = Driver::new().expect("a driver");
     let mut guests = guests(2);
     let (listener, address) = listen(&mut driver);
     guests.listener = Some(listener);
-    let clients: Vec<_> = (0..5)
-        .map(|_| TcpStream::connect(address).expect("a connection"))
-        .collect();
+    let clients = five_clients(address);
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.here.len(), 2);
 
@@ -89,19 +93,6 @@ fn a_handler_takes_no_more_than_it_wants() {
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.here.len(), 4);
     drop(clients);
-}
-
-#[test]
-fn a_listener_that_cannot_accept_is_tried_again_after_a_while() {
-    let clock = ManualClock::new();
-    let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
-    let mut guests = guests(1);
-    let (_, _far) = broken(&mut driver);
-    for attempts in 1..4 {
-        driver.run_pending(&mut guests).expect("a run");
-        assert_eq!(guests.refused, attempts);
-        clock.advance(Duration::from_millis(100));
-    }
 }
 
 #[test]
@@ -221,9 +212,7 @@ fn a_listener_that_is_closed_by_its_first_guest_takes_no_second() {
     let mut script = Script::new(replace, nothing);
     let (listener, address) = listen(&mut driver);
     script.listener = Some(listener);
-    let _clients: Vec<_> = (0..5)
-        .map(|_| TcpStream::connect(address).expect("a connection"))
-        .collect();
+    let _clients = five_clients(address);
     driver.run_pending(&mut script).expect("a run");
     assert_eq!(script.connected, 1);
 }
@@ -254,18 +243,26 @@ fn the_end_of_a_rest_does_not_wake_the_listener_that_has_its_place() {
     assert_eq!(script.connected, 1);
 }
 
-#[test]
-fn a_failure_whose_handler_runs_the_driver_is_one_failure() {
+fn there_is_one_failure_each_time(at_failure: Step) {
     let clock = ManualClock::new();
     let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
-    let run: Step = |script, driver, _| driver.run_pending(script).expect("a run");
-    let mut script = Script::new(nothing, run);
+    let mut script = Script::new(nothing, at_failure);
     let (_, _far) = broken(&mut driver);
     for refused in 1..4 {
         driver.run_pending(&mut script).expect("a run");
         assert_eq!(script.refused, refused);
         clock.advance(Duration::from_millis(100));
     }
+}
+
+#[test]
+fn a_listener_that_cannot_accept_is_tried_again_after_a_while() {
+    there_is_one_failure_each_time(nothing);
+}
+
+#[test]
+fn a_failure_whose_handler_runs_the_driver_is_one_failure() {
+    there_is_one_failure_each_time(|script, driver, _| driver.run_pending(script).expect("a run"));
 }
 
 #[test]

@@ -150,37 +150,34 @@ fn who_speaks_no_tls_is_not_announced() {
     assert!(both.negotiated.is_empty());
 }
 
-#[test]
-fn a_handshake_that_never_comes_is_given_up_in_time() {
+fn a_silent_client_is_given_up_after(timeout: Duration, named: &str, options: Options) {
     let clock = ManualClock::new();
-    let (mut driver, address, _) = listening(clock.clone());
-    let _silent = TcpStream::connect(address).expect("a connection");
-    let mut both = Both::default();
-    driver.run_pending(&mut both).expect("a run");
-    clock.advance(Duration::from_secs(60) - Duration::from_nanos(1));
-    driver.run_pending(&mut both).expect("a run");
-    assert!(both.heard.is_empty());
-    clock.advance(Duration::from_nanos(1));
-    driver.run_pending(&mut both).expect("a run");
-    let expected = "the TLS handshake was not done within 60s: Peer";
-    assert_eq!(both.heard, [expected]);
-}
-
-#[test]
-fn a_listener_says_how_long_a_handshake_may_take() {
-    let clock = ManualClock::new();
-    let options = Options {
-        handshake_timeout: Duration::from_secs(2),
-        ..Options::default()
-    };
     let (mut driver, address, _) = listening_with(clock.clone(), options);
     let _silent = TcpStream::connect(address).expect("a connection");
     let mut both = Both::default();
     driver.run_pending(&mut both).expect("a run");
-    clock.advance(Duration::from_secs(2));
+    clock.advance(timeout - Duration::from_nanos(1));
     driver.run_pending(&mut both).expect("a run");
-    let expected = "the TLS handshake was not done within 2s: Peer";
+    assert!(both.heard.is_empty());
+    clock.advance(Duration::from_nanos(1));
+    driver.run_pending(&mut both).expect("a run");
+    let expected = format!("the TLS handshake was not done within {named}: Peer");
     assert_eq!(both.heard, [expected]);
+}
+
+#[test]
+fn a_handshake_that_never_comes_is_given_up_in_time() {
+    a_silent_client_is_given_up_after(Duration::from_secs(60), "60s", Options::default());
+}
+
+#[test]
+fn a_listener_says_how_long_a_handshake_may_take() {
+    let handshake_timeout = Duration::from_secs(2);
+    let options = Options {
+        handshake_timeout,
+        ..Options::default()
+    };
+    a_silent_client_is_given_up_after(handshake_timeout, "2s", options);
 }
 
 #[test]
