@@ -8,9 +8,9 @@
 Each loop has a process of its own in each round of a row. All of a row's start before the first one's turn,
 so that a machine that gets slower for a while does so for all of them; and since a process has a speed of its
 own for its life, many rounds of one turn tell more than few of many. A round's value is the median of its
-turns. A row whose medians may still be off by chance is run for more rounds, up to --most-rounds, whoever is
-ahead in it. The table shows the medians of the rounds, and from which value to which they went. The loop runs
-on one core and what loads it on another.
+turns. A row whose ratio may still be off by chance is run for more rounds, up to --most-rounds, whoever is
+ahead in it. The table shows the medians of the rounds, from which value to which they went, and the median of
+zloop's ratios to the best other loop, round by round. The loop runs on one core and what loads it on another.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RESULTS = HERE / "results"
 SCRATCH = ROOT / ".cache" / "bench"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# A row is settled when neither median that it compares is off by more than this part of it.
+# A row is settled when zloop's ratio to the best other loop is off by no more than this part of it.
 SETTLED = 0.03
 
 

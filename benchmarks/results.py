@@ -44,12 +44,15 @@ class RowResult:
         return statistics.median(values) if values else None
 
     def uncertainty(self) -> float:
-        """How far off zloop's median or the best other loop's may be by chance, as a part of it.
+        """How far off zloop's ratio to the best other loop may be by chance, as a part of it.
 
-        That is the median's standard error, from the quartiles, which no single bad round moves.
+        Of a row that zloop or everybody else could not run, it is that of the median there is.
         """
-        loops = [loop for loop in (OURS, self.best_other()) if loop and self.values.get(loop)]
-        return max((error_of_median(self.values[loop]) for loop in loops), default=0.0)
+        best = self.best_other()
+        if best and self.values.get(OURS):
+            return error_of_median(self.ratios(OURS, best))
+        values = self.values.get(OURS) or (self.values[best] if best else None)
+        return error_of_median(values) if values else 0.0
 
     def best_other(self) -> str | None:
         """The loop with the best median among the others."""
@@ -66,12 +69,9 @@ class RowResult:
         return self.to_other(loop, best) if best else None
 
     def error(self) -> float:
-        """The standard error of zloop's ratio to the best other loop, from both medians' errors."""
-        best, ratio = self.best_other(), self.to_best(OURS)
-        if best is None or ratio is None:
-            return 0.0
-        errors = (error_of_median(self.values[loop]) for loop in (OURS, best))
-        return ratio * math.hypot(*errors)
+        """The standard error of zloop's ratio to the best other loop."""
+        ratio = self.to_best(OURS)
+        return 0.0 if ratio is None else ratio * self.uncertainty()
 
     def verdict(self) -> Verdict | None:
         """Whether zloop is ahead of the best other loop, or behind it, by more than chance.
@@ -87,10 +87,13 @@ class RowResult:
 
     def to_other(self, loop: str, other: str) -> float | None:
         """How many times as good as another loop one is."""
-        median, reference = self.median(loop), self.median(other)
-        if not median or not reference:
-            return None
-        return reference / median if self.less_is_better else median / reference
+        ratios = self.ratios(loop, other)
+        return statistics.median(ratios) if ratios else None
+
+    def ratios(self, loop: str, other: str) -> list[float]:
+        """How many times as good as another loop one is, of each round that both ran."""
+        rounds = self.values.get(loop, []), self.values.get(other, [])
+        return ratios_of_rounds(*(reversed(rounds) if self.less_is_better else rounds))
 
     def to_json(self) -> dict[str, Any]:
         """The row, with what follows from its values."""
@@ -137,6 +140,16 @@ class Results:
         about = json.loads(path.read_text())
         loops, rows = tuple(about.pop("loops")), about.pop("rows")
         return cls(loops, about, {name: _row_of(row) for name, row in rows.items()})
+
+
+def ratios_of_rounds(values: list[float], others: list[float]) -> list[float]:
+    """How many times as large as others values are, round by round.
+
+    In one round both met the same machine, whose speed changes by more between two rounds than most loops
+    differ. Who fails takes no part in later rounds, so the first rounds are those that both have.
+    """
+    pairs = zip(values, others, strict=False)
+    return [value / other for value, other in pairs if value and other]
 
 
 def error_of_median(values: list[float]) -> float:

@@ -1,7 +1,8 @@
 """Compares zloop's crates with bare system calls and with other Rust libraries, and prints a table.
 
 The servers run on one core and the client on another, or on the same where the two take turns. In each
-round all libraries' servers are started, and then take turns. The client of echoes is the program's
+round all libraries' servers are started, and then take turns; a row whose ratios may still be off by chance
+is run for more rounds. The client of echoes is the program's
 own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
 A whole run puts its tables into docs/performance-rust.md, any other one into a copy.
 """
@@ -27,6 +28,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import system_packages
 from workspace import RESULTS, ROOT, Argument, StepFailed, announce, fail, require_cargo, run
@@ -54,9 +56,14 @@ SERVER_CORE, CLIENT_CORE = 0, 1
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-# What the comparison of loops says of its medians.
+# A row is settled when no ratio of rates in it is off by more than this part of it.
+SETTLED = 0.02
+
+# As the comparison of loops has it.
 sys.path.append(str(ROOT / "benchmarks"))
-error_of_median: Callable[[list[float]], float] = importlib.import_module("results").error_of_median
+_results = importlib.import_module("results")
+error_of_median: Callable[[list[float]], float] = _results.error_of_median
+ratios_of_rounds: Callable[[list[float], list[float]], list[float]] = _results.ratios_of_rounds
 
 
 @dataclass
@@ -68,14 +75,34 @@ class Measured:
     costs: list[float] = field(default_factory=list)
     """Microseconds of the server's processor time for each message."""
 
-    def summary(self) -> dict[str, float]:
-        """The medians, and by which part of each it may be off by chance."""
+    def summary(self, ours: Measured) -> Summary:
+        """The medians, and those of zloop's ratios to it, round by round."""
+        faster = ratios_of_rounds(ours.rates, self.rates)
+        cheaper = ratios_of_rounds(self.costs, ours.costs)
         return {
             "rate": median(self.rates),
-            "rate error": error_of_median(self.rates),
             "cost": median(self.costs),
-            "cost error": error_of_median(self.costs),
+            "faster": median(faster),
+            "faster error": error_of_median(faster),
+            "cheaper": median(cheaper),
+            "cheaper error": error_of_median(cheaper),
+            "rates": self.rates,
+            "costs": self.costs,
         }
+
+
+Summary = dict[str, Any]
+
+
+def summaries(measured: dict[str, Measured]) -> dict[str, Summary]:
+    """Those of one row's libraries."""
+    ours = next(found for kind, found in measured.items() if kind.endswith("zloop"))
+    return {kind: found.summary(ours) for kind, found in measured.items()}
+
+
+def is_settled(measured: dict[str, Measured]) -> bool:
+    """Whether more rounds of a row would tell nothing new."""
+    return all(found["faster error"] <= SETTLED for found in summaries(measured).values())
 
 
 @dataclass(frozen=True)
@@ -87,6 +114,11 @@ class Row:
     connections: int
     size: int = 0
     """Of a message; requests have none."""
+
+    @property
+    def most_turns(self) -> int:
+        """wrk knows whole seconds only."""
+        return 1 if self.size == 0 else 100
 
     @property
     def client_core(self) -> int:
@@ -186,8 +218,10 @@ def run_round(
 ) -> None:
     """Has fresh servers, all of them started first, take turns, in another order each time.
 
-    A round gives one value: turns of one process, which has a speed of its own, say nothing about another's.
+    A round gives one value, the median of its turns: many short ones meet more of a machine's moods than a
+    long one, but a process has a speed of its own, so that only rounds make a value sure.
     """
+    turns = min(turns, row.most_turns)
     with ExitStack() as stack:
         running = []
         for kind in measured:
@@ -196,7 +230,7 @@ def run_round(
             running.append(Server(kind, started, line_of(started)))
         for _ in range(turns):
             for server in random.sample(running, len(running)):
-                server.measure(row, seconds, credentials)
+                server.measure(row, seconds / turns, credentials)
     for server in running:
         measured[server.kind].rates.append(median(server.turns.rates))
         measured[server.kind].costs.append(median(server.turns.costs))
@@ -209,7 +243,6 @@ def load_by_wrk(address: str, row: Row, seconds: float) -> tuple[float, float]:
         body = answer.read()
     if body != ANSWER:
         raise StepFailed(f"{url} answered {body!r}")
-    # wrk knows whole seconds only.
     command = ["wrk", "-t1", f"-c{row.connections}", f"-d{max(1, round(seconds))}s", url]
     finished = subprocess.run(
         command, capture_output=True, text=True, check=False, preexec_fn=on_core(row.client_core)
@@ -236,21 +269,21 @@ def memory(kind: str, connections: int, credentials: Path) -> float:
                 return (resident_bytes(server.pid) - before) / connections
 
 
-def servers(options: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
+def servers(options: argparse.Namespace) -> dict[str, dict[str, Summary]]:
     """All rows, round by round, then memory."""
-    results: dict[str, dict[str, dict[str, float]]] = {}
+    results: dict[str, dict[str, Summary]] = {}
     with tempfile.TemporaryDirectory() as folder:
         credentials = Path(folder)
         subprocess.run([PROGRAM, "credentials", credentials], check=True)
         measured = {row.name: {kind: Measured() for kind in row.kinds} for row in ROWS}
-        for round_number in range(1, options.rounds + 1):
-            for number, row in enumerate(ROWS, 1):
-                progress = f"round {round_number} of {options.rounds}, {number} of {len(ROWS)}"
-                announce(f"{progress}: {row.name}")
-                seconds = options.seconds / options.turns
-                run_round(row, measured[row.name], options.turns, seconds, credentials)
-        for name, kinds in measured.items():
-            results[name] = {kind: found.summary() for kind, found in kinds.items()}
+        for number in range(1, max(options.rounds, options.most_rounds) + 1):
+            is_extra = number > options.rounds
+            rows = [row for row in ROWS if not (is_extra and is_settled(measured[row.name]))]
+            for place, row in enumerate(rows, 1):
+                most = f"at most {options.most_rounds}" if is_extra else f"{options.rounds}"
+                announce(f"round {number} of {most}, {place} of {len(rows)}: {row.name}")
+                run_round(row, measured[row.name], options.turns, options.seconds, credentials)
+        results = {name: summaries(kinds) for name, kinds in measured.items()}
         announce(f"memory of {options.idle} idle connections")
         results["memory of an idle connection"] = {
             kind: {"bytes": memory(kind, options.idle, credentials)} for kind in (*PLAIN, *TLS)
@@ -286,7 +319,7 @@ def criterion(quick: bool) -> dict[str, float]:
     return found
 
 
-def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, float]) -> str:
+def table(results: dict[str, dict[str, Summary]], micro: dict[str, float]) -> str:
     """Markdown; ratios above 1 mean that zloop does better."""
     lines = [
         "| row | on | messages a second | zloop / it | µs of processor a message | it / zloop |",
@@ -295,14 +328,13 @@ def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, floa
     for name, kinds in results.items():
         if name.startswith("memory"):
             continue
-        ours = next(found for kind, found in kinds.items() if kind.endswith("zloop"))
         for kind, found in kinds.items():
-            faster = ours["rate"] / found["rate"]
-            cheaper = found["cost"] / ours["cost"]
-            off, cost_off = (within(found[f"{what} error"]) for what in ("rate", "cost"))
+            faster, cheaper = (
+                f"{found[what]:.2f}{within(found[f'{what} error'])}"
+                for what in ("faster", "cheaper")
+            )
             lines.append(
-                f"| {name} | {kind} | {found['rate']:,.0f}{off} | {faster:.2f} |"
-                f" {found['cost']:.2f}{cost_off} | {cheaper:.2f} |"
+                f"| {name} | {kind} | {found['rate']:,.0f} | {faster} | {found['cost']:.2f} | {cheaper} |"
             )
     lines += ["", "| idle connection on | bytes |", "| --- | ---: |"]
     for kind, found in results["memory of an idle connection"].items():
@@ -314,8 +346,8 @@ def table(results: dict[str, dict[str, dict[str, float]]], micro: dict[str, floa
 
 
 def within(error: float) -> str:
-    """Such as ±1.5 %; nothing for one round, of which nobody knows it."""
-    return f" ±{error * 100:.1f} %" if error < 1 else ""
+    """Such as ±1.5 %; nothing for one round, of which nobody knows it, and for zloop itself."""
+    return f" ±{error * 100:.1f} %" if 0 < error < 1 else ""
 
 
 def circumstances(options: argparse.Namespace) -> str:
@@ -323,7 +355,9 @@ def circumstances(options: argparse.Namespace) -> str:
     models = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     processor = f"{os.cpu_count()} cores" + (f" of {models[0]}" if models else "")
     system = f"Linux {platform.release().partition('-')[0]}"
-    rounds = f"{options.rounds} rounds of {options.turns} turns, {options.seconds:g} s together"
+    rounds, most = options.rounds, options.most_rounds
+    more = f", up to {most} where they varied," if most > rounds else ""
+    rounds = f"{rounds} rounds{more} of {options.turns} turns, {options.seconds:g} s together"
     return f"Measured on {date.today()} by `make bench-rust` ({rounds}), on {system}, {processor}."
 
 
@@ -341,14 +375,16 @@ def fill_page(tables: str, into: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.6, help="for each library and round")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--turns", type=int, default=1, help="of each library in a round")
+    parser.add_argument("--rounds", type=int, default=9, help="of each row")
+    parser.add_argument("--most-rounds", type=int, default=27, help="of a row that varies")
+    parser.add_argument("--turns", type=int, default=4, help="of each library in a round")
     parser.add_argument("--idle", type=int, default=5000, help="how many connections are idle")
     parser.add_argument("--quick", action="store_true", help="short, and good for nothing else")
     parser.add_argument("--no-criterion", action="store_true")
     options = parser.parse_args()
     if options.quick:
         options.seconds, options.rounds, options.turns, options.idle = 0.3, 1, 1, 200
+        options.most_rounds = 1
     require_cargo()
     if system_packages.ensure("wrk"):
         fail("wrk is not installed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_ratio_is_to_the_best_other_loop():
     row = results().rows["echo"]
     assert row.best_other() == "uvloop"
     assert row.to_best("zloop") == 2e3 / 1.6e3
-    assert row.to_best("asyncio") == 500 / 1.6e3
+    assert row.to_best("asyncio") == 500 / 1.9e3
     assert row.to_best("rloop") is None
 
 
@@ -59,29 +58,51 @@ def test_rows_that_nobody_else_ran_have_no_ratio():
     assert below_goal(Results(("zloop",), {}, {"alone": alone})) == []
 
 
-def test_uncertainty_is_that_of_the_compared_medians():
+def test_ratio_is_the_median_of_the_rounds():
+    fast_and_slow = {"zloop": [100.0, 10.0, 36.0], "uvloop": [50.0, 8.0, 30.0]}
+    row = RowResult("messages/s", values=fast_and_slow)
+    assert row.ratios("zloop", "uvloop") == [2, 1.25, 1.2]
+    assert row.to_best("zloop") == 1.25
+    row = RowResult("ms", less_is_better=True, values=fast_and_slow)
+    assert row.ratios("zloop", "uvloop") == [0.5, 0.8, 30 / 36]
+    assert row.to_best("zloop") == 0.8
+
+
+def test_a_loop_that_failed_is_compared_in_the_rounds_it_ran():
+    row = RowResult("ms", values={"zloop": [3.0, 4.0, 5.0], "uvloop": [2.0, 2.0]})
+    assert row.ratios("zloop", "uvloop") == [1.5, 2]
+    assert row.ratios("zloop", "rloop") == []
+    assert row.to_other("zloop", "rloop") is None
+
+
+def test_uncertainty_is_that_of_the_ratio():
     steady, varied = [100.0] * 9, [80.0, 120.0, 100.0] * 3
-    values = {"zloop": steady, "uvloop": steady, "asyncio": [x / 2 for x in varied]}
-    assert RowResult("ms", values=values).uncertainty() == 0
+    values = {"zloop": varied, "uvloop": varied, "asyncio": [x / 2 for x in steady]}
+    assert RowResult("ms", values=values).uncertainty() == 0, "a machine that all of them shared"
+    values["zloop"] = steady
+    assert 0.1 < RowResult("ms", values=values).uncertainty() < 0.2
+    values["uvloop"] = steady
     values["zloop"] = varied
     after_nine = RowResult("ms", values=values).uncertainty()
     assert 0.1 < after_nine < 0.15
-    values["zloop"] = varied * 4
+    values.update({loop: rounds * 4 for loop, rounds in values.items()})
     assert RowResult("ms", values=values).uncertainty() == pytest.approx(after_nine / 2)
     values["zloop"] = [100.0]
     assert RowResult("ms", values=values).uncertainty() == 1
+    assert RowResult("ms", values={"zloop": varied}).uncertainty() == pytest.approx(after_nine)
+    assert RowResult("ms", values={"uvloop": varied}).uncertainty() == pytest.approx(after_nine)
     assert RowResult("ms").uncertainty() == 0
 
 
 def test_a_row_is_level_while_chance_may_turn_it_round():
     varied = [90.0, 100.0, 110.0] * 3
-    row = RowResult("ms", values={"zloop": varied, "uvloop": varied})
-    assert row.error() == pytest.approx(math.sqrt(2) * row.uncertainty())
+    row = RowResult("ms", values={"zloop": varied, "uvloop": [100.0] * 9})
+    error = row.error()
     for ratio, verdict in (
-        (1 - 3 * row.error(), Verdict.BEHIND),
-        (1 - row.error(), Verdict.LEVEL),
-        (1 + row.error(), Verdict.LEVEL),
-        (1 + 3 * row.error(), Verdict.AHEAD),
+        (1 - 3 * error, Verdict.BEHIND),
+        (1 - error, Verdict.LEVEL),
+        (1 + error, Verdict.LEVEL),
+        (1 + 3 * error, Verdict.AHEAD),
     ):
         row.values["zloop"] = [ratio * value for value in varied]
         assert row.verdict() is verdict
@@ -95,7 +116,7 @@ def test_goal_is_compared_as_the_table_shows_the_ratio():
     made.rows["echo"].goal = 1.26
     assert below_goal(made) == ["echo"]
     made.rows["echo"].goal = 1.25
-    made.rows["echo"].values["zloop"] = [1.997e3]
+    made.rows["echo"].values.update(zloop=[1.997e3], uvloop=[1.6e3])
     assert below_goal(made) == []
 
 
@@ -109,11 +130,11 @@ def test_tables_show_the_spread_and_the_verdict():
     plain = plain_table(results()).splitlines()
     assert len({len(line) for line in plain}) == 1
     assert re.sub(" +", " ", plain[2]) == (
-        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 ±0.38 | 1.2 | uvloop |"
+        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 ±0.16 | 1.2 | uvloop |"
     )
     assert "2k<br><sub>1…3</sub>" in full_markdown(results())
     assert (
-        "| memory | bytes | 800 | 2k (asyncio) | 2.50 ±3.54 | 1.0 | 2.50 | – |"
+        "| memory | bytes | 800 | 2k (asyncio) | 2.50 ±2.50 | 1.0 | 2.50 | – |"
         in short_markdown(results())
     )
 

@@ -81,10 +81,7 @@ fn make_tls_transport(
             Engine::over_ssl(session, options)
         }
     };
-    let is_made = match is_made {
-        Some(is_made) => is_made.is_truthy()?,
-        None => false,
-    };
+    let is_made = is_made.map_or(Ok(false), |is_made| is_made.is_truthy())?;
     let transport = TlsTransport::create(
         py,
         event_loop,

@@ -486,7 +486,7 @@ fn start(
             Some(received) => received.extract()?,
             None => Vec::new(),
         };
-        let was_told = was_told.is_some_and(|was_told| was_told.is_truthy().unwrap_or(false));
+        let was_told = was_told.map_or(Ok(false), |was_told| was_told.is_truthy())?;
         transport.start(py, &Object::from(lower.to_owned()), &received, was_told)?;
     }
     Ok(Object::none(py))
