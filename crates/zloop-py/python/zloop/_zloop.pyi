@@ -61,6 +61,7 @@ class PendingConnection:
 @disjoint_base
 class EventLoop:
     slow_callback_duration: float
+    _copies_bulk: bool
 
     # `call_soon` and `call_soon_threadsafe` answer a `Handle` that has all of asyncio's, but is not
     # derived from it.

@@ -46,6 +46,7 @@ use crate::raw::class::{Class, ClassBuilder, NativeClass, Placement, Visit};
 use crate::raw::context::CallContext;
 use crate::raw::context_copies::ContextCopies;
 use crate::raw::object::Instance;
+use crate::raw::processor::copies_slowly_behind_pages;
 use crate::raw::slot::Slot;
 use crate::transport::StreamTransport;
 
@@ -83,6 +84,8 @@ pub struct EventLoop {
     datagram_batch: RefCell<Option<Box<ReceiveBatch>>>,
     /// What reads are made into, shared by all transports.
     read_buffer: RefCell<ReadBuffer>,
+    /// Whether bulk is read in small pieces and copied.
+    copies_bulk: Cell<bool>,
     /// Whether a callback is being run, so that its writes may be gathered.
     in_callback: Cell<bool>,
     stopping: Cell<bool>,
@@ -116,6 +119,7 @@ impl EventLoop {
             unsent: RefCell::new(VecDeque::new()),
             datagram_batch: RefCell::new(None),
             read_buffer: RefCell::new(ReadBuffer::new(STREAM_READ_SIZE)),
+            copies_bulk: Cell::new(copies_slowly_behind_pages()),
             in_callback: Cell::new(false),
             stopping: Cell::new(false),
             debug: Cell::new(false),
@@ -197,6 +201,13 @@ impl EventLoop {
     #[inline]
     pub fn with_read_buffer<R>(&self, size: usize, body: impl FnOnce(&mut [u8]) -> R) -> R {
         body(&mut self.read_buffer.borrow_mut()[..size])
+    }
+
+    /// Whether bulk is read in small pieces into the shared buffer, and copied from there: where the system's
+    /// copy into large objects is slow.
+    #[inline]
+    pub fn copies_bulk(&self) -> bool {
+        self.copies_bulk.get()
     }
 
     /// Lends what batches of datagrams are received into.

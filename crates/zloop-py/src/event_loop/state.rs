@@ -78,6 +78,14 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
                 Ok(())
             },
         )
+        .property(
+            c"_copies_bulk",
+            |event_loop, py| Ok(Object::boolean(py, event_loop.copies_bulk())),
+            |event_loop, _, value| {
+                event_loop.copies_bulk.set(value.is_truthy()?);
+                Ok(())
+            },
+        )
         .getter(c"_thread_id", thread_id)
 }
 

@@ -20,6 +20,7 @@ pub mod context_copies;
 mod context_layout;
 pub mod methods;
 pub mod object;
+pub mod processor;
 pub mod slot;
 pub mod stored_call;
 pub mod threads;

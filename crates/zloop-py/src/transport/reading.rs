@@ -18,8 +18,11 @@ use crate::tls::TlsTransport;
 
 /// From so many bytes on, to copy them costs more than to cut a `bytes` object to size.
 const LARGE: usize = 8 * 1024;
-/// A read that brings so much is of bulk.
+/// A read that brings so much is of bulk, of which as much is read at a time: while more of it is read at a time,
+/// its sender has to wait for room.
 const BULK: usize = STREAM_READ_SIZE / 2;
+/// The same of bulk that is copied: it stays in the processor's cache.
+const COPIED_BULK: usize = READ_SIZE;
 /// More than a `bytes` object and the allocator need beside the bytes.
 const BYTES_OVERHEAD: usize = 4096;
 const READ_FAILED: &str = "Fatal read error on socket transport";
@@ -53,9 +56,9 @@ pub(super) enum Expected {
 }
 
 impl Expected {
-    /// What to expect once a first read of a turn brought so many bytes.
-    fn after(self, length: usize) -> Self {
-        if length >= self.read_size().min(BULK) {
+    /// What to expect once a first read of a turn brought so many of at most `size` bytes.
+    fn after(length: usize, size: usize) -> Self {
+        if length >= size.min(BULK) {
             Self::Bulk
         } else if length >= LARGE {
             Self::Large
@@ -65,10 +68,11 @@ impl Expected {
     }
 
     /// How many bytes to read at most.
-    fn read_size(self) -> usize {
+    fn read_size(self, copies_bulk: bool) -> usize {
         match self {
             Self::Small | Self::Large => STREAM_READ_SIZE,
-            Self::Bulk => READ_SIZE,
+            Self::Bulk if copies_bulk => COPIED_BULK,
+            Self::Bulk => BULK,
         }
     }
 }
@@ -144,9 +148,10 @@ impl Instance<StreamTransport> {
         data_received: &Object,
     ) -> PyResult<()> {
         let expected = self.expected.get();
+        let size = expected.read_size(self.event_loop.copies_bulk());
         let mut room = STREAM_READ_SIZE;
         while room > 0 {
-            let received = match self.receive(py, expected) {
+            let received = match self.receive(py, expected, size) {
                 Ok(received) => received,
                 Err(error) => return self.fatal_error(py, error, READ_FAILED),
             };
@@ -156,8 +161,11 @@ impl Instance<StreamTransport> {
                 Received::Nothing => return Ok(()),
             };
             if room == STREAM_READ_SIZE {
-                let next = expected.after(length);
-                if matches!((expected, next), (Expected::Small, Expected::Large)) {
+                let next = Expected::after(length, size);
+                if matches!(
+                    (expected, next),
+                    (Expected::Small, Expected::Large | Expected::Bulk)
+                ) {
                     expect_objects_of_read_size();
                 }
                 self.expected.set(next);
@@ -168,7 +176,7 @@ impl Instance<StreamTransport> {
                 result.map(drop),
                 "Fatal error: protocol.data_received() call failed.",
             )?;
-            if length < expected.read_size() || !self.goes_on_reading(protocol) {
+            if length < size || !self.goes_on_reading(protocol) {
                 return Ok(());
             }
             room -= length;
@@ -209,10 +217,16 @@ impl Instance<StreamTransport> {
         }
     }
 
-    fn receive(&self, py: Python<'_>, expected: Expected) -> PyResult<Received> {
-        let received = match expected {
-            Expected::Large => self.receive_into_object(py, expected.read_size())?,
-            Expected::Small | Expected::Bulk => self.receive_copied(py, expected.read_size())?,
+    fn receive(&self, py: Python<'_>, expected: Expected, size: usize) -> PyResult<Received> {
+        let is_copied = match expected {
+            Expected::Small => true,
+            Expected::Large => false,
+            Expected::Bulk => self.event_loop.copies_bulk(),
+        };
+        let received = if is_copied {
+            self.receive_copied(py, size)?
+        } else {
+            self.receive_into_object(py, size)?
         };
         if let Received::Data { length, .. } = received {
             self.event_loop.count_received(length);
@@ -220,8 +234,7 @@ impl Instance<StreamTransport> {
         Ok(received)
     }
 
-    /// Reads into the shared buffer and copies what came, once, into an exact `bytes`. For bulk that is
-    /// faster than to read into the object itself: the system's copy is slow to where no page begins.
+    /// Reads into the shared buffer and copies what came, once, into an exact `bytes`.
     fn receive_copied(&self, py: Python<'_>, size: usize) -> PyResult<Received> {
         let outcome = self.event_loop.with_read_buffer(size, |buffer| {
             let outcome = self.stream.borrow_mut().read(buffer)?;
