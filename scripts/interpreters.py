@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 
-from workspace import ROOT, announce
+from workspace import ROOT, announce, fail
 
 
 def find_interpreter(version: str) -> list[str] | None:
@@ -25,6 +25,10 @@ def find_interpreter(version: str) -> list[str] | None:
         announce(f"looking for CPython {version} through {enter}")
         entered = [*shlex.split(enter), f"python{version}"]
         probe = [*entered, "-c", "import ensurepip"]
-        if subprocess.run(probe, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode == 0:
+        try:
+            probed = subprocess.run(probe, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+        except OSError as error:
+            fail(f"ZLOOP_PYTHONS_ENTER names a command that cannot be run: {error}")
+        if probed.returncode == 0:
             return entered
     return None

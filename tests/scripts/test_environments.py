@@ -68,3 +68,10 @@ def test_an_environment_is_made_once_by_two_at_a_time(script, monkeypatch, tmp_p
     for thread in threads:
         thread.join(60)
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("enter", ["/nowhere/enter", "/nowhere/enter --into 'a place'"])
+def test_a_way_to_other_interpreters_that_is_none_is_named(script, monkeypatch, enter):
+    monkeypatch.setenv("ZLOOP_PYTHONS_ENTER", enter)
+    with pytest.raises(SystemExit, match=r"zloop: ZLOOP_PYTHONS_ENTER names .*/nowhere/enter"):
+        script("interpreters").find_interpreter("3.99")

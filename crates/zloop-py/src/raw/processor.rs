@@ -15,7 +15,7 @@ pub fn copies_slowly_behind_pages() -> bool {
 
 #[cfg(target_arch = "x86_64")]
 fn vendor() -> [u8; 12] {
-    // SAFETY: every x86-64 processor has the instruction, and its leaf 0. From Rust 1.94 on it is safe.
+    // SAFETY: every x86-64 processor has the instruction, and its leaf 0. Newer compilers know that.
     #[allow(unused_unsafe)]
     let leaf = unsafe { std::arch::x86_64::__cpuid(0) };
     let mut name = [0; 12];
