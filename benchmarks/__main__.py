@@ -39,9 +39,6 @@ RESULTS = HERE / "results"
 SCRATCH = ROOT / ".cache" / "bench"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# A row is settled when zloop's ratio to the best other loop is off by no more than this part of it.
-SETTLED = 0.03
-
 
 def main() -> int:
     options = parse("python benchmarks", __doc__)
@@ -128,7 +125,11 @@ def _run(
             progress.show(f"round {number} of {options.rounds}", row)
             _run_round(row, results, options, failures)
     for number in range(options.rounds + 1, options.most_rounds + 1):
-        unsettled = [row for row in rows if results.rows[row.name].uncertainty() > SETTLED]
+        unsettled = [
+            row
+            for row in rows
+            if (row.name, OURS) not in failures and not results.rows[row.name].is_settled()
+        ]
         progress.add(len(unsettled))
         for row in unsettled:
             progress.show(f"round {number} of at most {options.most_rounds}", row)

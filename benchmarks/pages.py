@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from counted import Counted, counts_markdown, summary
-from results import OURS, Results, Verdict
+from results import OURS, SETTLED, Results, Verdict
 from table import below_goal, full_markdown, short_markdown, standing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,6 +96,10 @@ def _summary(results: Results) -> str:
         )
     if behind:
         parts.append(f"In {len(behind)} it is behind: {'; '.join(behind)}.")
+    if unsettled := [name for name, row in results.rows.items() if not row.is_settled()]:
+        parts.append(
+            f"In {len(unsettled)} the ratio's standard error is above {SETTLED:.0%} still."
+        )
     missed = below_goal(results)
     parts.append(
         f"{len(missed)} stay below their goal: {'; '.join(missed)}."

@@ -80,7 +80,8 @@ def short(value: float | None) -> str:
 
 def _scale(value: float) -> tuple[float, str]:
     for factor, letter in ((1e6, "M"), (1e3, "k")):
-        if value >= factor:
+        # What rounds to three digits of the next scale is in that one.
+        if value >= factor * 0.9995:
             return factor, letter
     return 1, ""
 

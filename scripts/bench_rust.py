@@ -56,7 +56,7 @@ SERVER_CORE, CLIENT_CORE = 0, 1
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-# A row is settled when no ratio of rates in it is off by more than this part of it.
+# A row is settled when no ratio in it is off by more than this part of it.
 SETTLED = 0.02
 
 # As the comparison of loops has it.
@@ -102,7 +102,10 @@ def summaries(measured: dict[str, Measured]) -> dict[str, Summary]:
 
 def is_settled(measured: dict[str, Measured]) -> bool:
     """Whether more rounds of a row would tell nothing new."""
-    return all(found["faster error"] <= SETTLED for found in summaries(measured).values())
+    return all(
+        max(found["faster error"], found["cheaper error"]) <= SETTLED
+        for found in summaries(measured).values()
+    )
 
 
 @dataclass(frozen=True)
@@ -357,7 +360,8 @@ def circumstances(options: argparse.Namespace) -> str:
     system = f"Linux {platform.release().partition('-')[0]}"
     rounds, most = options.rounds, options.most_rounds
     more = f", up to {most} where they varied," if most > rounds else ""
-    rounds = f"{rounds} rounds{more} of {options.turns} turns, {options.seconds:g} s together"
+    turns = f"{options.turns} turns, {options.seconds:g} s together; wrk: one turn of a second"
+    rounds = f"{rounds} rounds{more} of {turns}"
     return f"Measured on {date.today()} by `make bench-rust` ({rounds}), on {system}, {processor}."
 
 

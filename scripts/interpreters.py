@@ -20,14 +20,14 @@ def find_interpreter(version: str) -> list[str] | None:
     here = subprocess.run(finder, capture_output=True, text=True, check=False).stdout.strip()
     if here:
         return [here]
-    enter = os.environ.get("ZLOOP_PYTHONS_ENTER")
+    enter = os.environ.get("ZLOOP_PYTHONS_ENTER", "").strip()
     if enter:
         announce(f"looking for CPython {version} through {enter}")
-        entered = [*shlex.split(enter), f"python{version}"]
-        probe = [*entered, "-c", "import ensurepip"]
         try:
+            entered = [*shlex.split(enter), f"python{version}"]
+            probe = [*entered, "-c", "import ensurepip"]
             probed = subprocess.run(probe, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             fail(f"ZLOOP_PYTHONS_ENTER names a command that cannot be run: {error}")
         if probed.returncode == 0:
             return entered

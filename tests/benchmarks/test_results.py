@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -44,6 +45,23 @@ def test_ratio_is_to_the_best_other_loop():
     assert row.to_best("rloop") is None
 
 
+def test_the_best_other_loop_is_the_one_that_zloop_stands_worst_beside():
+    values = {"zloop": [10.0, 20.0, 30.0], "a": [8.0, 21.0, 33.0], "b": [5.0, 40.0, 20.0]}
+    row = RowResult("messages/s", values=values)
+    assert row.median("b") < row.median("a")
+    assert row.best_other() == "a"
+    assert row.to_best("zloop") == 20 / 21
+    del values["zloop"]
+    assert row.best_other() == "a"
+
+
+def test_a_loop_that_failed_on_the_way_is_not_the_best():
+    row = RowResult("messages/s", values={"zloop": [150.0] * 9, "a": [50.0] * 9, "b": [160.0]})
+    assert row.best_other() == "a"
+    assert row.verdict() is Verdict.AHEAD
+    assert row.is_settled()
+
+
 def test_where_less_is_better_the_ratio_is_turned_round():
     row = RowResult("ms", less_is_better=True, values={"zloop": [2], "a": [3], "b": [8]})
     assert row.best_other() == "a"
@@ -80,11 +98,11 @@ def test_uncertainty_is_that_of_the_ratio():
     values = {"zloop": varied, "uvloop": varied, "asyncio": [x / 2 for x in steady]}
     assert RowResult("ms", values=values).uncertainty() == 0, "a machine that all of them shared"
     values["zloop"] = steady
-    assert 0.1 < RowResult("ms", values=values).uncertainty() < 0.2
+    assert 0.1 < RowResult("ms", values=values).uncertainty() < 0.3
     values["uvloop"] = steady
     values["zloop"] = varied
     after_nine = RowResult("ms", values=values).uncertainty()
-    assert 0.1 < after_nine < 0.15
+    assert 0.1 < after_nine < 0.2
     values.update({loop: rounds * 4 for loop, rounds in values.items()})
     assert RowResult("ms", values=values).uncertainty() == pytest.approx(after_nine / 2)
     values["zloop"] = [100.0]
@@ -110,6 +128,23 @@ def test_a_row_is_level_while_chance_may_turn_it_round():
     assert RowResult("ms", values={"zloop": varied}).verdict() is None
 
 
+@pytest.mark.parametrize("rounds", [2, 3, 4, 5, 7, 9, 27])
+def test_few_rounds_are_not_taken_for_sure(rounds):
+    """Of loops that are as fast as each other, one row in twenty may be called another thing than level."""
+    chance = random.Random(rounds)
+    verdicts = [
+        RowResult(
+            "ms",
+            values={
+                "zloop": [chance.gauss(100, 5) for _ in range(rounds)],
+                "uvloop": [100.0] * rounds,
+            },
+        ).verdict()
+        for _ in range(2000)
+    ]
+    assert verdicts.count(Verdict.LEVEL) > 0.91 * len(verdicts)
+
+
 def test_goal_is_compared_as_the_table_shows_the_ratio():
     made = results()
     assert below_goal(made) == []
@@ -130,7 +165,7 @@ def test_tables_show_the_spread_and_the_verdict():
     plain = plain_table(results()).splitlines()
     assert len({len(line) for line in plain}) == 1
     assert re.sub(" +", " ", plain[2]) == (
-        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 ±0.16 | 1.2 | uvloop |"
+        "| echo | messages/s | 2k (1…3) | 500 | 1.6k (1…1.9) | 1.25 ±0.43 | 1.2 | uvloop |"
     )
     assert "2k<br><sub>1…3</sub>" in full_markdown(results())
     assert (
@@ -141,7 +176,16 @@ def test_tables_show_the_spread_and_the_verdict():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "–"), (1.064, "1.06"), (68_230, "68.2k"), (2_414_000, "2.41M"), (0.0123, "0.0123")],
+    [
+        (None, "–"),
+        (1.064, "1.06"),
+        (999.6, "1k"),
+        (999_600, "1M"),
+        (999.4, "999"),
+        (68_230, "68.2k"),
+        (2_414_000, "2.41M"),
+        (0.0123, "0.0123"),
+    ],
 )
 def test_short_numbers(value, shown):
     assert short(value) == shown

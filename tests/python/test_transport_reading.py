@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import statistics
 
 import pytest
 from transport_support import (
@@ -17,6 +18,8 @@ from transport_support import (
     turns,
     until,
 )
+
+import zloop
 
 
 def test_pausing_and_resuming(loop):
@@ -178,9 +181,57 @@ async def given_up(sending, peer):
 @pytest.fixture(params=["copied", "as it comes"])
 def bulk_loop(loop, request):
     """A loop that reads bulk in either way, whichever this machine's processor does better."""
-    if hasattr(loop, "_copies_bulk"):
+    if isinstance(loop, zloop.Loop):
         loop._copies_bulk = request.param == "copied"
     return loop
+
+
+class Measuring(Recorder):
+    """Know how long each piece was."""
+
+    def __init__(self):
+        super().__init__()
+        self.lengths = []
+
+    def data_received(self, data):
+        super().data_received(data)
+        self.lengths.append(len(data))
+
+
+@pytest.mark.parametrize(("copies", "most"), [(True, 64 * 1024), (False, 128 * 1024)])
+def test_bulk_comes_in_pieces_that_suit_the_processor(zloop_loop, copies, most):
+    zloop_loop._copies_bulk = copies
+
+    async def main():
+        transport, protocol, peer = await connected(Measuring(), tcp_pair)
+        await peer.send(bytes(MORE_THAN_BUFFERS_HOLD))
+        await until(lambda: len(protocol.data) == MORE_THAN_BUFFERS_HOLD)
+        assert statistics.mode(protocol.lengths) == most
+        await finished(transport, protocol, peer)
+
+    zloop_loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@pytest.mark.parametrize("size", [100_000, 128 * 1024])
+def test_a_large_message_comes_whole_again_after_bulk(zloop_loop, copies, size):
+    """Once the first of them has shown how long they are."""
+    zloop_loop._copies_bulk = copies
+    count = 20
+
+    async def main():
+        transport, protocol, peer = await connected(Measuring(), tcp_pair)
+        await peer.send(bytes(MEGABYTE))
+        await until(lambda: len(protocol.data) == MEGABYTE)
+        protocol.lengths.clear()
+        for number in range(1, count + 1):
+            await peer.send(bytes(size))
+            sent = MEGABYTE + number * size
+            await until(lambda sent=sent: len(protocol.data) == sent)
+        assert statistics.mode(protocol.lengths) == size
+        await finished(transport, protocol, peer)
+
+    zloop_loop.run_until_complete(main())
 
 
 @pytest.mark.parametrize("at", [1, 300_000, 2 * MEGABYTE])

@@ -70,8 +70,15 @@ def test_an_environment_is_made_once_by_two_at_a_time(script, monkeypatch, tmp_p
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("enter", ["/nowhere/enter", "/nowhere/enter --into 'a place'"])
+@pytest.mark.parametrize(
+    "enter", ["/nowhere/enter", "/nowhere/enter --into 'a place'", "/nowhere/enter 'a place"]
+)
 def test_a_way_to_other_interpreters_that_is_none_is_named(script, monkeypatch, enter):
     monkeypatch.setenv("ZLOOP_PYTHONS_ENTER", enter)
-    with pytest.raises(SystemExit, match=r"zloop: ZLOOP_PYTHONS_ENTER names .*/nowhere/enter"):
+    with pytest.raises(SystemExit, match="zloop: ZLOOP_PYTHONS_ENTER names a command that"):
         script("interpreters").find_interpreter("3.99")
+
+
+def test_no_way_to_other_interpreters_is_none(script, monkeypatch):
+    monkeypatch.setenv("ZLOOP_PYTHONS_ENTER", " ")
+    assert script("interpreters").find_interpreter("3.99") is None

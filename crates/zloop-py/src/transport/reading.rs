@@ -18,7 +18,7 @@ use crate::tls::TlsTransport;
 
 /// From so many bytes on, to copy them costs more than to cut a `bytes` object to size.
 const LARGE: usize = 8 * 1024;
-/// A read that brings so much is of bulk, of which as much is read at a time: while more of it is read at a time,
+/// What brings more than this is bulk, of which as much is read at a time: while more of it is read at a time,
 /// its sender has to wait for room.
 const BULK: usize = STREAM_READ_SIZE / 2;
 /// The same of bulk that is copied: it stays in the processor's cache.
@@ -56,9 +56,9 @@ pub(super) enum Expected {
 }
 
 impl Expected {
-    /// What to expect once a first read of a turn brought so many of at most `size` bytes.
-    fn after(length: usize, size: usize) -> Self {
-        if length >= size.min(BULK) {
+    /// What to expect once a turn brought so many bytes.
+    fn after(length: usize) -> Self {
+        if length > BULK {
             Self::Bulk
         } else if length >= LARGE {
             Self::Large
@@ -140,7 +140,7 @@ impl Instance<StreamTransport> {
         }
     }
 
-    /// Reads once, or, of bulk, in small pieces, as much in a turn as a large read brings.
+    /// Reads once, or bulk in pieces as long as each is full, as much in a turn as a large read brings.
     fn read_data(
         &self,
         py: Python<'_>,
@@ -149,8 +149,8 @@ impl Instance<StreamTransport> {
     ) -> PyResult<()> {
         let expected = self.expected.get();
         let size = expected.read_size(self.event_loop.copies_bulk());
-        let mut room = STREAM_READ_SIZE;
-        while room > 0 {
+        let mut brought = 0;
+        while brought < STREAM_READ_SIZE {
             let received = match self.receive(py, expected, size) {
                 Ok(received) => received,
                 Err(error) => return self.fatal_error(py, error, READ_FAILED),
@@ -160,16 +160,8 @@ impl Instance<StreamTransport> {
                 Received::End => return self.end_received(py, protocol),
                 Received::Nothing => return Ok(()),
             };
-            if room == STREAM_READ_SIZE {
-                let next = Expected::after(length, size);
-                if matches!(
-                    (expected, next),
-                    (Expected::Small, Expected::Large | Expected::Bulk)
-                ) {
-                    expect_objects_of_read_size();
-                }
-                self.expected.set(next);
-            }
+            brought += length;
+            self.expect(Expected::after(brought));
             let result = call::call1(py, data_received, &data);
             self.end_if_failed(
                 py,
@@ -179,9 +171,15 @@ impl Instance<StreamTransport> {
             if length < size || !self.goes_on_reading(protocol) {
                 return Ok(());
             }
-            room -= length;
         }
         Ok(())
+    }
+
+    fn expect(&self, next: Expected) {
+        let before = self.expected.replace(next);
+        if matches!(before, Expected::Small) && !matches!(next, Expected::Small) {
+            expect_objects_of_read_size();
+        }
     }
 
     /// Whether a protocol that was just handed data wants more.
