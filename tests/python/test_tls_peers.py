@@ -218,3 +218,22 @@ def test_without_a_common_protocol_a_server_goes_on(loop, offered):
         server.close()
 
     run(loop, main())
+
+
+# Two that rustls does not have, and one for a certificate of another kind than the server's.
+@pytest.mark.parametrize(
+    "cipher", ["ECDHE-ECDSA-AES128-SHA", "DHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"]
+)
+def test_a_client_without_a_usable_suite_is_told_of_a_failed_handshake(zloop_loop, cipher):
+    client_side = client_context()
+    client_side.maximum_version = ssl.TLSVersion.TLSv1_2
+    client_side.set_ciphers(f"{cipher}:@SECLEVEL=0")
+
+    async def main():
+        server, address = await serve(None, Recorder, server_context(zloop.SSLContext))
+        with pytest.raises(ssl.SSLError) as caught:
+            await connect(address, Recorder, client_side)
+        assert "HANDSHAKE_FAILURE" in caught.value.reason
+        server.close()
+
+    run(zloop_loop, main())

@@ -7,7 +7,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 /// The first certificate that is for the name that the client asks for and whose key the client
-/// can use; else the first that it can use.
+/// can use; else the first that it can use; else the first.
 #[derive(Debug)]
 pub(super) struct ByServerName {
     certificates: Vec<Arc<CertifiedKey>>,
@@ -30,7 +30,11 @@ impl ResolvesServerCert for ByServerName {
         let name = hello
             .server_name()
             .and_then(|name| ServerName::try_from(name).ok());
-        let first = usable.next()?;
+        let Some(first) = usable.next() else {
+            // rustls finds that the client cannot use it, and answers handshake_failure; without one it would
+            // answer access_denied.
+            return self.certificates.first().cloned();
+        };
         let Some(name) = name else {
             return Some(Arc::clone(first));
         };
