@@ -96,10 +96,8 @@ def _summary(results: Results) -> str:
         )
     if behind:
         parts.append(f"In {len(behind)} it is behind: {'; '.join(behind)}.")
-    if unsettled := [name for name, row in results.rows.items() if not row.is_settled()]:
-        parts.append(
-            f"In {len(unsettled)} the ratio's standard error is above {SETTLED:.0%} still."
-        )
+    if unsettled := sum(not row.is_settled() for row in results.rows.values()):
+        parts.append(f"In {unsettled} the ratio's standard error is above {SETTLED:.0%} still.")
     missed = below_goal(results)
     parts.append(
         f"{len(missed)} stay below their goal: {'; '.join(missed)}."

@@ -71,17 +71,13 @@ class RowResult:
         """
         others = {loop: values for loop, values in self.values.items() if loop != OURS and values}
         most = max(map(len, others.values()), default=0)
-        medians = {
-            loop: statistics.median(values)
-            for loop, values in others.items()
-            if len(values) == most and any(values)
-        }
-        if not medians:
+        ran = [loop for loop, values in others.items() if len(values) == most and any(values)]
+        if not ran:
             return None
         if self.values.get(OURS):
-            return min(medians, key=lambda loop: self.to_other(OURS, loop) or math.inf)
+            return min(ran, key=lambda loop: self.to_other(OURS, loop) or math.inf)
         choose = min if self.less_is_better else max
-        return choose(medians, key=lambda loop: medians[loop])
+        return choose(ran, key=lambda loop: self.median(loop) or 0.0)
 
     def to_best(self, loop: str) -> float | None:
         """How many times as good as the best other loop one is: above 1 is better in every row."""

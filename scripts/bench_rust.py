@@ -2,8 +2,8 @@
 
 The servers run on one core and the client on another, or on the same where the two take turns. In each
 round all libraries' servers are started, and then take turns; a row whose ratios may still be off by chance
-is run for more rounds. The client of echoes is the program's
-own, that of HTTP is wrk, and the micro-benchmarks are criterion's.
+is run for more rounds. The client of echoes is the program's own, that of HTTP is wrk, and the
+micro-benchmarks are criterion's.
 A whole run puts its tables into docs/performance-rust.md, any other one into a copy.
 """
 
@@ -65,6 +65,9 @@ _results = importlib.import_module("results")
 error_of_median: Callable[[list[float]], float] = _results.error_of_median
 ratios_of_rounds: Callable[[list[float], list[float]], list[float]] = _results.ratios_of_rounds
 
+# What a table shows of a library in a row, and the values it is of.
+Summary = dict[str, Any]
+
 
 @dataclass
 class Measured:
@@ -89,9 +92,6 @@ class Measured:
             "rates": self.rates,
             "costs": self.costs,
         }
-
-
-Summary = dict[str, Any]
 
 
 def summaries(measured: dict[str, Measured]) -> dict[str, Summary]:
@@ -274,7 +274,6 @@ def memory(kind: str, connections: int, credentials: Path) -> float:
 
 def servers(options: argparse.Namespace) -> dict[str, dict[str, Summary]]:
     """All rows, round by round, then memory."""
-    results: dict[str, dict[str, Summary]] = {}
     with tempfile.TemporaryDirectory() as folder:
         credentials = Path(folder)
         subprocess.run([PROGRAM, "credentials", credentials], check=True)
@@ -286,7 +285,9 @@ def servers(options: argparse.Namespace) -> dict[str, dict[str, Summary]]:
                 most = f"at most {options.most_rounds}" if is_extra else f"{options.rounds}"
                 announce(f"round {number} of {most}, {place} of {len(rows)}: {row.name}")
                 run_round(row, measured[row.name], options.turns, options.seconds, credentials)
-        results = {name: summaries(kinds) for name, kinds in measured.items()}
+        results: dict[str, dict[str, Summary]] = {
+            name: summaries(kinds) for name, kinds in measured.items()
+        }
         announce(f"memory of {options.idle} idle connections")
         results["memory of an idle connection"] = {
             kind: {"bytes": memory(kind, options.idle, credentials)} for kind in (*PLAIN, *TLS)

@@ -217,14 +217,13 @@ def test_bulk_comes_in_pieces_that_suit_the_processor(zloop_loop, copies, most):
 def test_a_large_message_comes_whole_again_after_bulk(zloop_loop, copies, size):
     """Once the first of them has shown how long they are."""
     zloop_loop._copies_bulk = copies
-    count = 20
 
     async def main():
         transport, protocol, peer = await connected(Measuring(), tcp_pair)
         await peer.send(bytes(MEGABYTE))
         await until(lambda: len(protocol.data) == MEGABYTE)
         protocol.lengths.clear()
-        for number in range(1, count + 1):
+        for number in range(1, 21):
             await peer.send(bytes(size))
             sent = MEGABYTE + number * size
             await until(lambda sent=sent: len(protocol.data) == sent)

@@ -67,12 +67,13 @@ impl Expected {
         }
     }
 
-    /// How many bytes to read at most.
-    fn read_size(self, copies_bulk: bool) -> usize {
+    /// Whether to read into the shared buffer and copy, and how many bytes at most.
+    fn way_to_read(self, copies_bulk: bool) -> (bool, usize) {
         match self {
-            Self::Small | Self::Large => STREAM_READ_SIZE,
-            Self::Bulk if copies_bulk => COPIED_BULK,
-            Self::Bulk => BULK,
+            Self::Small => (true, STREAM_READ_SIZE),
+            Self::Large => (false, STREAM_READ_SIZE),
+            Self::Bulk if copies_bulk => (true, COPIED_BULK),
+            Self::Bulk => (false, BULK),
         }
     }
 }
@@ -147,11 +148,11 @@ impl Instance<StreamTransport> {
         protocol: &Protocol,
         data_received: &Object,
     ) -> PyResult<()> {
-        let expected = self.expected.get();
-        let size = expected.read_size(self.event_loop.copies_bulk());
+        let copies_bulk = self.event_loop.copies_bulk();
+        let (is_copied, size) = self.expected.get().way_to_read(copies_bulk);
         let mut brought = 0;
         while brought < STREAM_READ_SIZE {
-            let received = match self.receive(py, expected, size) {
+            let received = match self.receive(py, is_copied, size) {
                 Ok(received) => received,
                 Err(error) => return self.fatal_error(py, error, READ_FAILED),
             };
@@ -215,12 +216,7 @@ impl Instance<StreamTransport> {
         }
     }
 
-    fn receive(&self, py: Python<'_>, expected: Expected, size: usize) -> PyResult<Received> {
-        let is_copied = match expected {
-            Expected::Small => true,
-            Expected::Large => false,
-            Expected::Bulk => self.event_loop.copies_bulk(),
-        };
+    fn receive(&self, py: Python<'_>, is_copied: bool, size: usize) -> PyResult<Received> {
         let received = if is_copied {
             self.receive_copied(py, size)?
         } else {
