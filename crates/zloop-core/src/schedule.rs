@@ -102,14 +102,20 @@ pub struct Schedule<S, T, R, C: Clock = MonotonicClock> {
     clock: C,
     reactor: Reactor<S>,
     timers: TimerHeap<T>,
+    /// Tasks. Events stay in the selector's buffer, and each is given out from there.
     ready: VecDeque<Entry<T, R>>,
     /// How many of them are left of the present turn.
     left: usize,
+    /// How many of those were ready before the poll, and so come before its events.
+    before_events: usize,
     /// How many of them are timers, which can be taken back until they run.
     due: usize,
     inbox: Inbox<R>,
     arrived: Vec<R>,
+    /// What the last poll found.
     events: Events,
+    /// The first of them that was not given out.
+    next_event: usize,
     pacer: Pacer,
     /// How many runs go on, one within the other.
     runs: Arc<AtomicUsize>,
@@ -130,10 +136,12 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
             timers: TimerHeap::new(),
             ready: VecDeque::new(),
             left: 0,
+            before_events: 0,
             due: 0,
             inbox,
             arrived: Vec::new(),
             events: Events::new(),
+            next_event: 0,
             pacer: Pacer::default(),
             runs: Arc::default(),
         })
@@ -221,7 +229,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     #[inline]
     #[must_use]
     pub fn ready_count(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.events.len() - self.next_event
     }
 
     /// Begins a turn: polls if it is time to, and queues what became ready, what other threads sent,
@@ -234,6 +242,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     ///
     /// What the system says of a wait. One that a signal interrupts is a turn without events.
     pub fn start_turn(&mut self, longest: Option<Duration>, stopping: bool) -> io::Result<()> {
+        self.keep_events();
         self.poll(longest, stopping)?;
         if !self.inbox.is_empty() {
             self.inbox.swap(&mut self.arrived);
@@ -258,8 +267,14 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     /// The next that is ready in this turn; `None` when it is over.
     #[inline]
     pub fn pop(&mut self) -> Option<Ready<T, R>> {
-        while let Some(left) = self.left.checked_sub(1) {
-            self.left = left;
+        loop {
+            if self.before_events == 0
+                && let Some((token, readiness)) = self.take_event()
+            {
+                return Some(Ready::Event(token, readiness));
+            }
+            self.left = self.left.checked_sub(1)?;
+            self.before_events = self.before_events.saturating_sub(1);
             let Entry { timer, ready } = self.ready.pop_front()?;
             self.due -= usize::from(timer.is_some());
             // It was taken back otherwise.
@@ -267,7 +282,26 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
                 return ready;
             }
         }
-        None
+    }
+
+    #[inline]
+    fn take_event(&mut self) -> Option<(Token, Readiness)> {
+        let event = self.events.get(self.next_event)?;
+        self.next_event += 1;
+        Some(event)
+    }
+
+    /// Queues the events of a turn that another one begins within, at their place.
+    fn keep_events(&mut self) {
+        if self.next_event == self.events.len() {
+            return;
+        }
+        let behind = self.ready.split_off(self.before_events);
+        while let Some((token, readiness)) = self.take_event() {
+            let event = Ready::Event(token, readiness);
+            self.ready.push_back(Entry::of(event));
+        }
+        self.ready.extend(behind);
     }
 
     fn poll(&mut self, longest: Option<Duration>, stopping: bool) -> io::Result<()> {
@@ -284,14 +318,13 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         };
         let inbox = &self.inbox;
         let selector = self.reactor.selector();
+        self.next_event = 0;
         match selector.wait_unless(&mut self.events, timeout, || !inbox.is_empty()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         }
-        let events = self.events.iter();
-        let events = events.map(|(token, readiness)| Ready::Event(token, readiness));
-        self.ready.extend(events.map(Entry::of));
+        self.before_events = self.ready.len();
         Ok(())
     }
 }
@@ -300,7 +333,7 @@ impl<S, T, R, C: Clock> std::fmt::Debug for Schedule<S, T, R, C> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Schedule")
-            .field("ready", &self.ready.len())
+            .field("ready", &self.ready_count())
             .field("timers", &self.timers.len())
             .field("registered", &self.reactor.len())
             .finish_non_exhaustive()

@@ -36,6 +36,12 @@ impl Events {
             .map(|(key, readiness)| (Token::from_key(key), readiness))
     }
 
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<(Token, Readiness)> {
+        let (key, readiness) = self.buffer.get(index)?;
+        Some((Token::from_key(key), readiness))
+    }
+
     /// How many events there are.
     #[inline]
     #[must_use]

@@ -78,6 +78,12 @@ impl EventBuffer {
     }
 
     #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<(usize, Readiness)> {
+        let event = self.list.get(index)?;
+        Some((key_of(event), readiness_of(event.flags)))
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }

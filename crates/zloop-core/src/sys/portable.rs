@@ -46,6 +46,11 @@ impl EventBuffer {
     }
 
     #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<(usize, Readiness)> {
+        self.list.get(index).copied()
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }

@@ -188,6 +188,12 @@ impl Link {
         }
     }
 
+    /// Whether an [answer](Self::send_answer) was all there was to do, and more is to be read.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.failure.is_none() && self.stream.is_reading() && !self.stream.is_blocked()
+    }
+
     /// Keeps what was written since then, to be sent before what is written next.
     pub(super) fn keep_answer(&mut self, bytes: Vec<u8>) {
         // The stream was open when the answer was, and nothing else was done to it.

@@ -80,8 +80,10 @@ impl<H: Handler> Driver<H> {
 
     /// Says whether somebody was told of it.
     fn dispatch(&mut self, handler: &mut H, token: Token, readiness: Readiness) -> bool {
+        if self.serve(handler, token, readiness) {
+            return true;
+        }
         match self.schedule.reactor_mut().source_mut(token) {
-            Some(Source::Link(_)) => self.serve(handler, token, readiness),
             Some(Source::Listener(_)) => self.accept(handler, token),
             Some(Source::Watcher(watcher)) => {
                 // One that runs the driver is not entered again.
@@ -95,7 +97,7 @@ impl<H: Handler> Driver<H> {
                 }
             }
             // It ended earlier in this turn.
-            None => return false,
+            Some(Source::Link(_)) | None => return false,
         }
         true
     }
@@ -116,16 +118,36 @@ impl<H: Handler> Driver<H> {
     }
 
     /// Lets a connection do what it can, tells its handler, and waits for what it waits for next.
-    fn serve(&mut self, handler: &mut H, token: Token, readiness: Readiness) {
+    /// Says whether the token is that of a connection.
+    #[inline]
+    fn serve(&mut self, handler: &mut H, token: Token, readiness: Readiness) -> bool {
         let Some(link) = self.link_mut(token) else {
-            return;
+            return false;
         };
         let has_tls = link.has_tls();
         if link.takes_answer() {
             self.answer.open(token);
         }
         self.tell(handler, token, readiness.is_readable(), has_tls);
-        self.settle(handler, token, readiness.is_writable());
+        if !self.send_answer(token, readiness) {
+            self.settle(handler, token, readiness.is_writable());
+        }
+        true
+    }
+
+    /// Sends what the handler wrote where nothing else was done to the connection, and says whether that
+    /// left it as it was before.
+    #[inline]
+    fn send_answer(&mut self, token: Token, readiness: Readiness) -> bool {
+        // What was changed before, and now is served for that, has to be waited for.
+        if !readiness.is_readable() || self.answer.connection() != Some(token) {
+            return false;
+        }
+        let Some(link) = link_of(&mut self.schedule, token) else {
+            return false;
+        };
+        link.send_answer(self.answer.close(token));
+        link.is_quiet()
     }
 
     /// Tells the handler what happened to a connection, and what came.
@@ -239,7 +261,7 @@ impl<H: Handler> Driver<H> {
         let timer = deadline.map(|deadline| {
             let at = zloop_core::Timestamp::ZERO.saturating_add(deadline);
             let key = self.call_at(at, move |handler, driver| {
-                driver.serve(handler, token, Readiness::default());
+                let _ = driver.serve(handler, token, Readiness::default());
             });
             (deadline, key)
         });
