@@ -49,8 +49,6 @@ pub struct Imports {
     pub report_slow: Object,
     /// `zloop._metrics.callback_name`.
     pub callback_name: Object,
-    /// `zloop._tracing.log_event`.
-    pub log_event: Object,
     /// `zloop._handles.check_callback`.
     pub check_callback: Object,
     /// `asyncio._get_running_loop`.
@@ -166,7 +164,6 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
         report_error: Object::from(handles.getattr("report_error")?),
         report_slow: Object::from(handles.getattr("report_slow")?),
         callback_name: Object::from(py.import("zloop._metrics")?.getattr("callback_name")?),
-        log_event: Object::from(py.import("zloop._tracing")?.getattr("log_event")?),
         check_callback: Object::from(handles.getattr("check_callback")?),
         get_running_loop: Object::from(asyncio.getattr("_get_running_loop")?),
         report_protocol_error: Object::from(handles.getattr("report_protocol_error")?),

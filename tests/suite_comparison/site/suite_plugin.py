@@ -29,7 +29,7 @@ MAY_BLOCK = {
     "os.stat": ("zloop/_serve.py", {"create_unix_server", "_stop_serving"}),
     "os.unlink": ("zloop/_serve.py", {"create_unix_server", "_stop_serving"}),
     "os.remove": ("zloop/_serve.py", {"create_unix_server", "_stop_serving"}),
-    "os.read": ("zloop/_subprocess.py", {"_start"}),
+    "os.read": ("zloop/_subprocess_transport.py", {"_start"}),
 }
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio as _asyncio
 
 from ._loop import Loop, new_event_loop
-from ._run import run
-from ._ssl_context import SSLContext, create_default_context, uvicorn_ssl_context
-from ._tracing import disable_tracing, enable_tracing
 from ._typing import TYPE_CHECKING, Any
 from ._zloop import __version__
 
 if TYPE_CHECKING:
     from ._policy import EventLoopPolicy, install
     from ._records import Engine, Metrics
+    from ._run import run
+    from ._ssl_context import SSLContext, create_default_context, uvicorn_ssl_context
+    from ._tracing import disable_tracing, enable_tracing
 
 __all__ = [
     "Engine",
@@ -34,25 +34,34 @@ __all__ = [
     "uvicorn_ssl_context",
 ]
 
-_OF_RECORDS = ("Engine", "Metrics")
+# What a program may do without is imported when it is asked for, by its module.
+_MODULES = {
+    "Engine": "_records",
+    "Metrics": "_records",
+    "SSLContext": "_ssl_context",
+    "create_default_context": "_ssl_context",
+    "disable_tracing": "_tracing",
+    "enable_tracing": "_tracing",
+    "run": "_run",
+    "uvicorn_ssl_context": "_ssl_context",
+}
 _OF_POLICIES = ("EventLoopPolicy", "install")
 
-if not hasattr(_asyncio, "set_event_loop_policy"):
+# Policies are only where asyncio has them.
+if hasattr(_asyncio, "set_event_loop_policy"):
+    _MODULES |= dict.fromkeys(_OF_POLICIES, "_policy")
+else:
     __all__ = [name for name in __all__ if name not in _OF_POLICIES]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what few programs want when it is asked for; policies only where asyncio has them."""
-    if name in _OF_RECORDS:
-        from . import _records
-
-        found = getattr(_records, name)
-    elif name in _OF_POLICIES and hasattr(_asyncio, "set_event_loop_policy"):
-        from . import _policy
-
-        found = getattr(_policy, name)
-    else:
+    """Import what not every program wants when it is asked for."""
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f".{module}", __name__), name)
     globals()[name] = found
     return found
 

@@ -13,7 +13,6 @@ import sys
 from asyncio.log import logger
 from collections.abc import Callable
 
-from ._race import first_to_connect
 from ._sockets import SocketOperations, non_blocking_socket
 from ._tls import TlsConnections
 from ._types import AddressInfo, ClientTls, Connection
@@ -241,6 +240,8 @@ class Connecting(SocketOperations, TlsConnections):
                     except OSError:
                         continue
             else:
+                from ._race import first_to_connect  # Few programs ask for a race.
+
                 connection = await first_to_connect(
                     self,
                     [

@@ -11,15 +11,15 @@ from ._typing import Any
 
 _stdlib_getaddrinfo = socket.getaddrinfo
 
-# With these, an address literal never leads to a lookup. (A plain number: members are slow.)
-_LOCAL_FLAGS = int(
-    socket.AI_PASSIVE
-    | socket.AI_CANONNAME
-    | socket.AI_NUMERICHOST
-    | socket.AI_NUMERICSERV
-    | socket.AI_V4MAPPED
-    | socket.AI_ALL
-    | socket.AI_ADDRCONFIG
+# With these, an address literal never leads to a lookup. (Plain numbers: members are slow.)
+_LOCAL_FLAGS = (
+    int(socket.AI_PASSIVE)
+    | int(socket.AI_CANONNAME)
+    | int(socket.AI_NUMERICHOST)
+    | int(socket.AI_NUMERICSERV)
+    | int(socket.AI_V4MAPPED)
+    | int(socket.AI_ALL)
+    | int(socket.AI_ADDRCONFIG)
 )
 
 _ADDRESS_CONFIGURATION = int(socket.AI_ADDRCONFIG)

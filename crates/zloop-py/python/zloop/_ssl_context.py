@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 import zloop
 
+from . import _server_names as names
 from . import _zloop
 from ._typing import Any, Self
 
@@ -168,6 +169,13 @@ class SSLContext(ssl.SSLContext):
 
     def _refuse(self, reason: str) -> None:
         self._refusal = self._refusal or reason
+
+    def _engine_for(
+        self, server_side: bool, name: str | None
+    ) -> tuple[_zloop.RustlsContext | None, str | None]:
+        """Return what rustls makes the connection from, if it does, and the server's name to send."""
+        rustls = None if names.is_for_openssl_only(name) else self._rustls_for(server_side)
+        return (None, name) if rustls is None else (rustls, names.as_sent(self, name))
 
     def _rustls_for(self, server_side: bool) -> _zloop.RustlsContext | None:
         """Return what rustls makes a connection from, if it serves this context."""

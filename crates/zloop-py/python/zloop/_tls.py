@@ -14,10 +14,8 @@ from asyncio import constants
 from asyncio.streams import StreamReaderProtocol
 from collections.abc import Callable
 
-from . import _server_names as names
 from . import _zloop
 from ._base import LoopBase
-from ._ssl_context import SSLContext
 from ._types import Connection
 from ._typing import Any
 
@@ -168,11 +166,7 @@ class TlsConnections(LoopBase):
         _check_timeout("ssl_shutdown_timeout", ssl_shutdown_timeout)
         context = sslcontext or _default_context(server_side, server_hostname)
         name = None if server_side else server_hostname or None
-        rustls = None
-        if isinstance(context, SSLContext) and not names.is_for_openssl_only(name):
-            rustls = context._rustls_for(server_side)
-            if rustls is not None:
-                name = names.as_sent(context, name)
+        rustls, name = _engine_for(context, server_side, name)
         return self._make_tls_transport(
             protocol,
             context,
@@ -205,6 +199,18 @@ def _default_context(server_side: bool, server_hostname: str | None) -> ssl.SSLC
     if not server_hostname:
         context.check_hostname = False
     return context
+
+
+def _engine_for(
+    context: ssl.SSLContext, server_side: bool, name: str | None
+) -> tuple[_zloop.RustlsContext | None, str | None]:
+    """Return what rustls makes the connection from, or None for Python's `ssl`, and the name to send.
+
+    Only a `zloop.SSLContext` has it made by rustls. It is known by the method of its class, which is not
+    imported where nobody has one.
+    """
+    choose: Any = getattr(type(context), "_engine_for", None)
+    return (None, name) if choose is None else choose(context, server_side, name)
 
 
 def _take_received(protocol: asyncio.BaseProtocol) -> bytes:

@@ -15,14 +15,17 @@ mod subscriber;
 use std::cell::Cell;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::event_loop::is_fatal;
-use crate::imports::imports;
 use queue::Record;
 pub use queue::is_waiting;
 
 /// The target of events of asyncio's side: loops, transports, listeners.
 pub const TARGET: &str = "zloop_loop";
+
+/// `zloop._tracing.log_event`; not every program has events told.
+static LOG_EVENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 thread_local! {
     /// Whether this thread delivers: what a logging handler makes the engine tell is not told.
@@ -77,7 +80,8 @@ fn deliver_all(py: Python<'_>) -> PyResult<()> {
 }
 
 fn log(py: Python<'_>, record: &Record) -> PyResult<()> {
-    imports(py)?.log_event.bind(py).call1((
+    let log_event = LOG_EVENT.import(py, "zloop._tracing", "log_event")?;
+    log_event.call1((
         record.target,
         record.verbosity,
         &record.message,
