@@ -165,3 +165,14 @@ def test_wrong_use_of_the_private_engine(zloop_loop):
     ):
         with pytest.raises((TypeError, AttributeError)):
             use()
+
+
+def test_debug_mode_of_what_has_no_truth_stays_as_it_was(zloop_loop):
+    class Undecided:
+        def __bool__(self):
+            raise LookupError("neither")
+
+    zloop_loop.set_debug(True)
+    with pytest.raises(LookupError, match="neither"):
+        zloop_loop.set_debug(Undecided())
+    assert zloop_loop.get_debug() is True

@@ -102,13 +102,13 @@ pub struct Schedule<S, T, R, C: Clock = MonotonicClock> {
     clock: C,
     reactor: Reactor<S>,
     timers: TimerHeap<T>,
-    /// Tasks. Events stay in the selector's buffer, and each is given out from there.
+    /// What is ready but for events, which are given out from where the selector put them.
     ready: VecDeque<Entry<T, R>>,
     /// How many of them are left of the present turn.
     left: usize,
-    /// How many of those were ready before the poll, and so come before its events.
+    /// How many of those come before the events that are left.
     before_events: usize,
-    /// How many of them are timers, which can be taken back until they run.
+    /// How many in the queue are timers, which can be taken back until they run.
     due: usize,
     inbox: Inbox<R>,
     arrived: Vec<R>,
@@ -291,11 +291,14 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         Some(event)
     }
 
-    /// Queues the events of a turn that another one begins within, at their place.
+    /// Queues the events that a turn left, since another one began within it or it was not gone through, at
+    /// their place.
     fn keep_events(&mut self) {
-        if self.next_event == self.events.len() {
+        let left = self.events.len() - self.next_event;
+        if left == 0 {
             return;
         }
+        self.left += left;
         let behind = self.ready.split_off(self.before_events);
         while let Some((token, readiness)) = self.take_event() {
             let event = Ready::Event(token, readiness);

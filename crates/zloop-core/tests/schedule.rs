@@ -26,7 +26,7 @@ fn with_two_readable() -> (Tasks, [Token; 2], Vec<UnixStream>) {
     (schedule, tokens, kept)
 }
 
-/// What the rest of the turn gives out; an event as the place of its token.
+/// What the rest of the turn gives out.
 fn rest(schedule: &mut Tasks, tokens: &[Token]) -> Vec<String> {
     let mut found = Vec::new();
     while let Some(ready) = schedule.pop() {
@@ -40,8 +40,8 @@ fn named(ready: Ready<&'static str, &'static str>, tokens: &[Token]) -> String {
         Ready::Task(task) | Ready::Remote(task) => task.to_owned(),
         Ready::Event(token, readiness) => {
             assert!(readiness.is_readable());
-            let place = tokens.iter().position(|known| *known == token);
-            format!("event {}", place.expect("a token of the test's"))
+            assert!(tokens.contains(&token));
+            "event".to_owned()
         }
     }
 }
@@ -55,7 +55,7 @@ fn events_come_after_what_was_ready_and_before_what_the_turn_adds() {
     let _run = schedule.begin_run();
     schedule.start_turn(None, false).expect("a turn");
     assert_eq!(schedule.ready_count(), 5);
-    let expected = ["queued", "event 0", "event 1", "from elsewhere", "due"];
+    let expected = ["queued", "event", "event", "from elsewhere", "due"];
     assert_eq!(rest(&mut schedule, &tokens), expected);
     assert_eq!(schedule.ready_count(), 0);
 }
@@ -79,7 +79,7 @@ fn a_turn_within_a_turn_keeps_the_order_of_what_was_left() {
     let _inner = schedule.begin_run();
     let longest = Some(Duration::ZERO);
     schedule.start_turn(longest, false).expect("an inner turn");
-    let expected = ["second", "event 0", "event 1", "due", "added"];
+    let expected = ["second", "event", "event", "due", "added"];
     assert_eq!(rest(&mut schedule, &tokens), expected);
     drop(kept);
 }
@@ -105,7 +105,7 @@ fn what_is_taken_back_does_not_let_others_pass_the_events() {
     let _inner = schedule.begin_run();
     schedule.start_turn(longest, false).expect("an inner turn");
     assert_eq!(schedule.remove(timer), Some("due"));
-    let expected = ["event 0", "event 1", "from elsewhere"];
+    let expected = ["event", "event", "from elsewhere"];
     assert_eq!(rest(&mut schedule, &tokens), expected);
 }
 
@@ -115,7 +115,7 @@ fn a_turn_that_was_left_gives_its_events_to_the_next() {
     let run = schedule.begin_run();
     schedule.start_turn(None, false).expect("a turn");
     let first = schedule.pop().map(|ready| named(ready, &tokens));
-    assert_eq!(first.as_deref(), Some("event 0"));
+    assert_eq!(first.as_deref(), Some("event"));
     drop(run);
     for token in tokens {
         let silenced = schedule.reactor_mut().set_interest(token, Interest::NONE);
@@ -124,5 +124,5 @@ fn a_turn_that_was_left_gives_its_events_to_the_next() {
     let _run = schedule.begin_run();
     let longest = Some(Duration::ZERO);
     schedule.start_turn(longest, false).expect("another turn");
-    assert_eq!(rest(&mut schedule, &tokens), ["event 1"]);
+    assert_eq!(rest(&mut schedule, &tokens), ["event"]);
 }

@@ -19,6 +19,7 @@ use crate::adopted::adopted;
 enum Answering {
     Nothing,
     Panicking,
+    PanickingAtOnce,
     Stopping,
 }
 
@@ -28,9 +29,15 @@ struct Program {
 }
 
 impl Handler for Program {
+    fn connected(&mut self, _: &mut Driver<Self>, _: Token) {
+        if matches!(self.answering, Answering::PanickingAtOnce) {
+            panic!("as the test wants");
+        }
+    }
+
     fn received(&mut self, driver: &mut Driver<Self>, connection: Token, bytes: &[u8]) {
         match self.answering {
-            Answering::Nothing => {}
+            Answering::Nothing | Answering::PanickingAtOnce => {}
             Answering::Panicking => {
                 driver.write(connection, bytes).expect("a write");
                 panic!("as the test wants");
@@ -64,6 +71,38 @@ fn what_a_handler_wrote_before_it_panicked_is_sent_by_the_next_run() {
     run.expect_err("a panic");
     program.answering = Answering::Nothing;
     driver.write(token, ", two").expect("a write");
+    driver.run_pending(&mut program).expect("a run");
+    assert_eq!(driver.buffered(token), 0);
+    let mut answer = [0; 8];
+    far.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"one, two");
+}
+
+#[test]
+fn what_was_written_before_a_handler_panicked_is_sent_by_the_next_run() {
+    let (mut driver, mut program) = program(Answering::PanickingAtOnce);
+    let (token, mut far) = adopted(&mut driver);
+    driver.write(token, "one").expect("a write");
+    let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(&mut program)));
+    run.expect_err("a panic");
+    program.answering = Answering::Nothing;
+    driver.run_pending(&mut program).expect("a run");
+    assert_eq!(driver.buffered(token), 0);
+    let mut sent = [0; 3];
+    far.read_exact(&mut sent).expect("what was written");
+    assert_eq!(&sent, b"one");
+}
+
+#[test]
+fn a_panic_in_a_run_within_leaves_the_connection_to_the_run_around() {
+    let (mut driver, mut program) = program(Answering::Panicking);
+    let (token, mut far) = adopted(&mut driver);
+    far.write_all(b"one").expect("a write");
+    driver.call_soon(move |program: &mut Program, driver| {
+        let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(program)));
+        run.expect_err("a panic");
+        driver.write(token, ", two").expect("a write");
+    });
     driver.run_pending(&mut program).expect("a run");
     assert_eq!(driver.buffered(token), 0);
     let mut answer = [0; 8];

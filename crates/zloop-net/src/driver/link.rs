@@ -188,10 +188,15 @@ impl Link {
         }
     }
 
-    /// Whether an [answer](Self::send_answer) was all there was to do, and more is to be read.
+    /// Whether an [answer](Self::send_answer) was all there was to do. What took one had nothing to send and
+    /// was not closing, so what is not blocked now has told of its flow, and what is still reading waits for
+    /// nothing else.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
-        self.failure.is_none() && self.stream.is_reading() && !self.stream.is_blocked()
+        let is_quiet =
+            self.failure.is_none() && self.stream.is_reading() && !self.stream.is_blocked();
+        debug_assert!(!is_quiet || (self.stream.buffered() == 0 && !self.is_over()));
+        is_quiet
     }
 
     /// Keeps what was written since then, to be sent before what is written next.

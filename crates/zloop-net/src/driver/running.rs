@@ -48,12 +48,6 @@ impl<H: Handler> Driver<H> {
     fn begin_run(&mut self, handler: &mut H) -> Run {
         let run = self.schedule.begin_run();
         self.turn_time = None;
-        if run.is_outermost()
-            && let Some(unanswered) = self.answer.connection()
-        {
-            // Its handler panicked: what it wrote goes the way of other writes.
-            self.change(unanswered, |_| ());
-        }
         self.serve_queued(handler);
         run
     }
@@ -96,7 +90,7 @@ impl<H: Handler> Driver<H> {
                     *place = Some(running);
                 }
             }
-            // It ended earlier in this turn.
+            // It ended earlier in this turn. (Connections were served above.)
             Some(Source::Link(_)) | None => return false,
         }
         true
@@ -128,18 +122,24 @@ impl<H: Handler> Driver<H> {
         if link.takes_answer() {
             self.answer.open(token);
         }
-        self.tell(handler, token, readiness.is_readable(), has_tls);
-        if !self.send_answer(token, readiness) {
-            self.settle(handler, token, readiness.is_writable());
+        let serving = Serving {
+            driver: self,
+            token,
+        };
+        let driver = &mut *serving.driver;
+        driver.tell(handler, token, readiness.is_readable(), has_tls);
+        if !driver.settle_answer(token, readiness) {
+            driver.settle(handler, token, readiness.is_writable());
         }
+        serving.done();
         true
     }
 
-    /// Sends what the handler wrote where nothing else was done to the connection, and says whether that
-    /// left it as it was before.
+    /// Sends what the handler wrote, if an event was served and nothing but that was done to the connection;
+    /// says whether there is nothing more to do for it.
     #[inline]
-    fn send_answer(&mut self, token: Token, readiness: Readiness) -> bool {
-        // What was changed before, and now is served for that, has to be waited for.
+    fn settle_answer(&mut self, token: Token, readiness: Readiness) -> bool {
+        // Without an event it is served for a change, whose interest is yet to be set.
         if !readiness.is_readable() || self.answer.connection() != Some(token) {
             return false;
         }
@@ -261,12 +261,32 @@ impl<H: Handler> Driver<H> {
         let timer = deadline.map(|deadline| {
             let at = zloop_core::Timestamp::ZERO.saturating_add(deadline);
             let key = self.call_at(at, move |handler, driver| {
-                let _ = driver.serve(handler, token, Readiness::default());
+                driver.serve(handler, token, Readiness::default());
             });
             (deadline, key)
         });
         if let Some(tls) = self.link_mut(token).and_then(|link| link.tls.as_mut()) {
             tls.timer = timer;
         }
+    }
+}
+
+/// A connection that is being served. If its handler panics, and the program goes on, the connection has to be
+/// served again, for what was written and read until then.
+struct Serving<'a, H: Handler> {
+    driver: &'a mut Driver<H>,
+    token: Token,
+}
+
+impl<H: Handler> Serving<'_, H> {
+    #[inline]
+    fn done(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl<H: Handler> Drop for Serving<'_, H> {
+    fn drop(&mut self) {
+        self.driver.change(self.token, |_| ());
     }
 }

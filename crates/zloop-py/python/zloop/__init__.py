@@ -54,16 +54,18 @@ else:
     __all__ = [name for name in __all__ if name not in _OF_POLICIES]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what not every program wants when it is asked for."""
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # To a type checker, a name that is not above is a mistake.
 
-    found = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> Any:
+        """Import what not every program wants when it is asked for."""
+        module = _MODULES.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = getattr(import_module(f".{module}", __name__), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -170,7 +170,7 @@ class SSLContext(ssl.SSLContext):
     def _refuse(self, reason: str) -> None:
         self._refusal = self._refusal or reason
 
-    def _engine_for(
+    def _choose_rustls(
         self, server_side: bool, name: str | None
     ) -> tuple[_zloop.RustlsContext | None, str | None]:
         """Return what rustls makes the connection from, if it does, and the server's name to send."""

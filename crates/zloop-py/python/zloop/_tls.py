@@ -166,7 +166,7 @@ class TlsConnections(LoopBase):
         _check_timeout("ssl_shutdown_timeout", ssl_shutdown_timeout)
         context = sslcontext or _default_context(server_side, server_hostname)
         name = None if server_side else server_hostname or None
-        rustls, name = _engine_for(context, server_side, name)
+        rustls, name = _choose_rustls(context, server_side, name)
         return self._make_tls_transport(
             protocol,
             context,
@@ -201,7 +201,7 @@ def _default_context(server_side: bool, server_hostname: str | None) -> ssl.SSLC
     return context
 
 
-def _engine_for(
+def _choose_rustls(
     context: ssl.SSLContext, server_side: bool, name: str | None
 ) -> tuple[_zloop.RustlsContext | None, str | None]:
     """Return what rustls makes the connection from, or None for Python's `ssl`, and the name to send.
@@ -209,7 +209,7 @@ def _engine_for(
     Only a `zloop.SSLContext` has it made by rustls. It is known by the method of its class, which is not
     imported where nobody has one.
     """
-    choose: Any = getattr(type(context), "_engine_for", None)
+    choose: Any = getattr(type(context), "_choose_rustls", None)
     return (None, name) if choose is None else choose(context, server_side, name)
 
 

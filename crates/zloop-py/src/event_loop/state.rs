@@ -194,7 +194,10 @@ fn set_debug(
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
     let [enabled] = arguments.bind(py, "set_debug", ["enabled"], 1)?;
-    let enabled = enabled.is_some_and(|value| value.is_truthy().unwrap_or(false));
+    let enabled = match enabled {
+        Some(enabled) => enabled.is_truthy()?,
+        None => false,
+    };
     event_loop.debug.set(enabled);
     event_loop.update_observed();
     if event_loop.thread.get() != 0 {
