@@ -5,13 +5,21 @@ use std::ops::{BitOr, Sub};
 
 const READ: u8 = 1;
 const WRITE: u8 = 2;
+/// Of an interest: at edges.
+const EDGE: u8 = 4;
+/// Of a readiness: there was an end.
+const END: u8 = 4;
 
-fn write_set(name: &str, bits: u8, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let set = match bits {
-        0 => "none",
-        READ => "readable",
-        WRITE => "writable",
-        _ => "readable | writable",
+fn write_set(name: &str, bits: u8, third: &str, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let names = [(READ, "readable"), (WRITE, "writable"), (EDGE, third)];
+    let set: Vec<&str> = names
+        .into_iter()
+        .filter_map(|(bit, name)| (bits & bit != 0).then_some(name))
+        .collect();
+    let set = if set.is_empty() {
+        "none".to_owned()
+    } else {
+        set.join(" | ")
     };
     write!(formatter, "{name}({set})")
 }
@@ -38,6 +46,10 @@ impl Interest {
     pub const WRITABLE: Self = Self(WRITE);
     /// Both of them.
     pub const BOTH: Self = Self(READ | WRITE);
+    /// With one or both: once for each time that there is more, where the system can tell; elsewhere it adds
+    /// nothing. Who is told, and does not read or write until that would block, hears of the rest when it
+    /// changes its interest, or has the system [look again](crate::Reactor::look_again).
+    pub const EDGE: Self = Self(EDGE);
 
     /// Whether all of `other` is in this set.
     #[inline]
@@ -60,11 +72,11 @@ impl Interest {
         Self(self.0 & !other.0)
     }
 
-    /// Whether the set is empty.
+    /// Whether neither of both is in the set.
     #[inline]
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0 & Self::BOTH.0 == 0
     }
 }
 
@@ -88,7 +100,7 @@ impl Sub for Interest {
 
 impl fmt::Debug for Interest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_set("Interest", self.0, formatter)
+        write_set("Interest", self.0, "edge", formatter)
     }
 }
 
@@ -101,6 +113,12 @@ impl Readiness {
     #[inline]
     pub(crate) const fn new(readable: bool, writable: bool) -> Self {
         Self(if readable { READ } else { 0 } | if writable { WRITE } else { 0 })
+    }
+
+    /// The same, of what has ended or not.
+    #[inline]
+    pub(crate) const fn with_end(self, has_ended: bool) -> Self {
+        Self(self.0 | if has_ended { END } else { 0 })
     }
 
     /// Whether reading would not block.
@@ -117,6 +135,15 @@ impl Readiness {
         self.0 & WRITE != 0
     }
 
+    /// Whether the system told that the peer sends no more, or that the connection is gone: behind what is
+    /// left to read there is the end. It tells of the former only of an interest at
+    /// [edges](Interest::EDGE).
+    #[inline]
+    #[must_use]
+    pub const fn has_ended(self) -> bool {
+        self.0 & END != 0
+    }
+
     /// Whether it is ready for nothing.
     #[inline]
     #[must_use]
@@ -127,7 +154,7 @@ impl Readiness {
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_set("Readiness", self.0, formatter)
+        write_set("Readiness", self.0, "ended", formatter)
     }
 }
 
@@ -158,8 +185,17 @@ mod tests {
             "Interest(readable | writable)"
         );
         assert_eq!(
+            format!("{:?}", Interest::READABLE | Interest::EDGE),
+            "Interest(readable | edge)"
+        );
+        assert_eq!(format!("{:?}", Interest::NONE), "Interest(none)");
+        assert_eq!(
             format!("{:?}", Readiness::new(false, true)),
             "Readiness(writable)"
+        );
+        assert_eq!(
+            format!("{:?}", Readiness::new(true, false).with_end(true)),
+            "Readiness(readable | ended)"
         );
     }
 }

@@ -31,7 +31,8 @@ struct Slot<S> {
 /// again. (If a duplicate of it stays open, the system goes on reporting the closed one. Nothing
 /// outside the system can stop that, which is why the order matters.)
 ///
-/// Registrations are level-triggered: what is ready stays ready until it was dealt with.
+/// Registrations are level-triggered: what is ready stays ready until it was dealt with. With
+/// [`Interest::EDGE`] they are edge-triggered, which saves the system a look at what was dealt with.
 pub struct Reactor<S> {
     selector: Arc<Selector>,
     slots: Vec<Slot<S>>,
@@ -174,6 +175,24 @@ impl<S> Reactor<S> {
         changed.map_err(|source| Error::System { fd, source })?;
         entry.interest = interest;
         Ok(())
+    }
+
+    /// Has what `token` is ready for told anew, where its interest is at [edges](Interest::EDGE): for who did
+    /// not read or write until that would block.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_interest`](Self::set_interest).
+    pub fn look_again(&mut self, token: Token) -> Result<(), Error> {
+        let Some(entry) = self.entry(token) else {
+            return Err(Error::Ended);
+        };
+        let (fd, interest) = (entry.fd, entry.interest);
+        if interest.is_empty() || !interest.contains(Interest::EDGE) {
+            return Ok(());
+        }
+        let told = self.selector.modify(fd, token, interest);
+        told.map_err(|source| Error::System { fd, source })
     }
 
     /// What `token` wants to hear of; `None` for a stale token.

@@ -291,3 +291,58 @@ fn an_idle_half_open_connection_is_reported_once_there_is_something() {
     assert_eq!(events[0].0, token);
     assert!(events[0].1.is_readable());
 }
+
+/// Where the crate waits by `polling` alone, edges are told of as levels are.
+const HAS_EDGES: bool =
+    cfg!(any(target_os = "linux", target_os = "android")) && !cfg!(zloop_polling_wait);
+
+#[test]
+fn an_interest_at_edges_hears_of_what_is_ready_once() {
+    let mut reactor = reactor();
+    let (mut near, far) = pair();
+    let interest = Interest::READABLE | Interest::EDGE;
+    let token = reactor
+        .register(far.as_raw_fd(), interest, "far")
+        .expect("a token");
+    assert_eq!(reactor.interest(token), Some(interest));
+    near.write_all(b"x").expect("a write");
+    assert_eq!(poll(&mut reactor, LONG).len(), 1);
+    let again = usize::from(!HAS_EDGES);
+    assert_eq!(poll(&mut reactor, SOON).len(), again);
+    near.write_all(b"x").expect("a write");
+    assert_eq!(poll(&mut reactor, LONG).len(), 1, "there is more");
+    reactor.look_again(token).expect("another look");
+    assert_eq!(poll(&mut reactor, LONG).len(), 1, "as it was asked to");
+    reactor
+        .set_interest(token, Interest::BOTH | Interest::EDGE)
+        .expect("a change");
+    let events = poll(&mut reactor, LONG);
+    assert_eq!(events.len(), 1, "the interest is another");
+    assert!(events[0].1.is_readable() && events[0].1.is_writable());
+    assert_eq!(poll(&mut reactor, SOON).len(), again);
+    reactor
+        .set_interest(token, Interest::READABLE)
+        .expect("a change");
+    for _ in 0..2 {
+        assert_eq!(poll(&mut reactor, LONG).len(), 1, "no edges any more");
+    }
+    reactor.deregister(token);
+    assert!(matches!(reactor.look_again(token), Err(Error::Ended)));
+}
+
+#[test]
+fn an_interest_at_edges_hears_of_the_end_with_the_last_data() {
+    let mut reactor = reactor();
+    let (mut near, far) = pair();
+    let interest = Interest::READABLE | Interest::EDGE;
+    reactor
+        .register(far.as_raw_fd(), interest, "far")
+        .expect("a token");
+    near.write_all(b"x").expect("a write");
+    let events = poll(&mut reactor, LONG);
+    assert!(events[0].1.is_readable() && !events[0].1.has_ended());
+    near.shutdown(Shutdown::Write).expect("an end");
+    let events = poll(&mut reactor, LONG);
+    assert_eq!(events[0].1.has_ended(), HAS_EDGES);
+    assert!(events[0].1.is_readable());
+}

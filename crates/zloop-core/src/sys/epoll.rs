@@ -14,8 +14,9 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
 
+use super::registration::{RawFd, borrow};
 use super::{INITIAL_EVENTS, MAX_EVENTS};
-use crate::interest::Readiness;
+use crate::interest::{Interest, Readiness};
 
 /// Below `polling`'s own key, and above every token's.
 const WAKER_KEY: usize = usize::MAX - 1;
@@ -120,7 +121,42 @@ fn readiness_of(flags: epoll::EventFlags) -> Readiness {
         .union(epoll::EventFlags::IN)
         .union(epoll::EventFlags::PRI);
     const WRITE: epoll::EventFlags = FAILED.union(epoll::EventFlags::OUT);
-    Readiness::new(flags.intersects(READ), flags.intersects(WRITE))
+    const END: epoll::EventFlags = FAILED.union(epoll::EventFlags::RDHUP);
+    Readiness::new(flags.intersects(READ), flags.intersects(WRITE)).with_end(flags.intersects(END))
+}
+
+// `polling` knows edges too, but not how to ask for the peer's end. One that comes with the last data would have
+// no edge of its own, and who reads no further than the data would never hear of it.
+
+pub(crate) fn add_at_edges(
+    poller: &Poller,
+    fd: RawFd,
+    key: usize,
+    interest: Interest,
+) -> io::Result<()> {
+    let data = epoll::EventData::new_u64(key as u64);
+    Ok(epoll::add(poller, borrow(fd), data, edges_of(interest))?)
+}
+
+pub(crate) fn modify_at_edges(
+    poller: &Poller,
+    fd: RawFd,
+    key: usize,
+    interest: Interest,
+) -> io::Result<()> {
+    let data = epoll::EventData::new_u64(key as u64);
+    Ok(epoll::modify(poller, borrow(fd), data, edges_of(interest))?)
+}
+
+fn edges_of(interest: Interest) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::ET;
+    if interest.contains(Interest::READABLE) {
+        flags |= epoll::EventFlags::IN | epoll::EventFlags::PRI | epoll::EventFlags::RDHUP;
+    }
+    if interest.contains(Interest::WRITABLE) {
+        flags |= epoll::EventFlags::OUT;
+    }
+    flags
 }
 
 /// Waits, and replaces what is in `events` by what is ready.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use polling::Poller;
 
+// Not every system that `polling` knows has edges: it tells of what is ready again and again.
+pub(crate) use super::registration::{add_level as add_at_edges, modify_level as modify_at_edges};
 use super::{INITIAL_EVENTS, MAX_EVENTS};
 use crate::interest::Readiness;
 
@@ -91,7 +93,10 @@ pub(crate) fn wait(
 ) -> io::Result<()> {
     poller.wait(events.prepare(), timeout)?;
     let found = events.found.iter().flat_map(polling::Events::iter);
-    let found = found.map(|event| (event.key, Readiness::new(event.readable, event.writable)));
+    let found = found.map(|event| {
+        let readiness = Readiness::new(event.readable, event.writable);
+        (event.key, readiness.with_end(event.is_interrupt()))
+    });
     events.list.extend(found);
     Ok(())
 }

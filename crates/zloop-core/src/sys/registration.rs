@@ -4,6 +4,7 @@ use std::io;
 
 use polling::{Event, PollMode, Poller};
 
+use super::wait;
 use crate::interest::Interest;
 
 /// The number by which the system knows a descriptor.
@@ -44,6 +45,19 @@ fn event(key: usize, interest: Interest) -> Event {
 }
 
 pub(crate) fn add(poller: &Poller, fd: RawFd, key: usize, interest: Interest) -> io::Result<()> {
+    if interest.contains(Interest::EDGE) {
+        wait::add_at_edges(poller, fd, key, interest)
+    } else {
+        add_level(poller, fd, key, interest)
+    }
+}
+
+pub(crate) fn add_level(
+    poller: &Poller,
+    fd: RawFd,
+    key: usize,
+    interest: Interest,
+) -> io::Result<()> {
     // SAFETY: `polling` asks that the descriptor be deleted before it is closed, for the back ends
     // that keep a list of descriptors of their own. epoll and kqueue forget a closed descriptor,
     // and use the number for nothing but the system call, which reports a bad one.
@@ -51,7 +65,7 @@ pub(crate) fn add(poller: &Poller, fd: RawFd, key: usize, interest: Interest) ->
 }
 
 #[cfg(unix)]
-fn borrow(fd: RawFd) -> std::os::fd::BorrowedFd<'static> {
+pub(super) fn borrow(fd: RawFd) -> std::os::fd::BorrowedFd<'static> {
     debug_assert!(fd >= 0);
     // SAFETY: the number is not -1. The value lives for one system call, which reports a
     // number that is not, or is no longer, an open descriptor.
@@ -59,12 +73,25 @@ fn borrow(fd: RawFd) -> std::os::fd::BorrowedFd<'static> {
 }
 
 #[cfg(windows)]
-fn borrow(fd: RawFd) -> std::os::windows::io::BorrowedSocket<'static> {
+pub(super) fn borrow(fd: RawFd) -> std::os::windows::io::BorrowedSocket<'static> {
     // SAFETY: as on Unix, the value lives for one call, which reports a bad socket.
     unsafe { std::os::windows::io::BorrowedSocket::borrow_raw(fd) }
 }
 
 pub(crate) fn modify(poller: &Poller, fd: RawFd, key: usize, interest: Interest) -> io::Result<()> {
+    if interest.contains(Interest::EDGE) {
+        wait::modify_at_edges(poller, fd, key, interest)
+    } else {
+        modify_level(poller, fd, key, interest)
+    }
+}
+
+pub(crate) fn modify_level(
+    poller: &Poller,
+    fd: RawFd,
+    key: usize,
+    interest: Interest,
+) -> io::Result<()> {
     poller.modify_with_mode(borrow(fd), event(key, interest), PollMode::Level)
 }
 

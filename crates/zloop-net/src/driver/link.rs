@@ -306,7 +306,7 @@ impl Link {
             || (self.stream.is_drained() && (self.stream.is_closing() || has_ended))
     }
 
-    /// What to wait for. With TLS, whether to receive is for TLS to say.
+    /// What to wait for: at edges, but with TLS, which says itself whether to receive.
     pub(super) fn interest(&mut self) -> Interest {
         if self.phase == Phase::Connecting {
             return Interest::WRITABLE;
@@ -318,7 +318,8 @@ impl Link {
             } else {
                 self.stream.pause_reading();
             }
+            return self.stream.interest();
         }
-        self.stream.interest()
+        self.stream.interest() | Interest::EDGE
     }
 }

@@ -127,7 +127,7 @@ impl<H: Handler> Driver<H> {
             token,
         };
         let driver = &mut *serving.driver;
-        driver.tell(handler, token, readiness.is_readable(), has_tls);
+        driver.tell(handler, token, readiness, has_tls);
         if !driver.settle_answer(token, readiness) {
             driver.settle(handler, token, readiness.is_writable());
         }
@@ -152,7 +152,8 @@ impl<H: Handler> Driver<H> {
 
     /// Tells the handler what happened to a connection, and what came.
     #[inline]
-    fn tell(&mut self, handler: &mut H, token: Token, mut readable: bool, has_tls: bool) {
+    fn tell(&mut self, handler: &mut H, token: Token, readiness: Readiness, has_tls: bool) {
+        let mut readable = readiness.is_readable();
         let now = if has_tls {
             since_epoch(self.turn_time())
         } else {
@@ -168,6 +169,9 @@ impl<H: Handler> Driver<H> {
             match link.next(bytes, &mut readable, now) {
                 Some(Happening::Connected) => handler.connected(self, token),
                 Some(Happening::Received(count)) => {
+                    if count == bytes.len() || readiness.has_ended() {
+                        self.look_again(token);
+                    }
                     handler.received(self, token, &bytes[..count]);
                     // Without TLS, more comes by another read, in another turn.
                     if !has_tls {
@@ -179,6 +183,14 @@ impl<H: Handler> Driver<H> {
             }
         }
         self.buffer = Some(buffer);
+    }
+
+    /// Has the system tell of what a read has left: it was told of once, and a read that came short has left
+    /// nothing but an end.
+    fn look_again(&mut self, token: Token) {
+        if let Err(error) = self.schedule.reactor_mut().look_again(token) {
+            tracing::debug!(?token, %error, "what is left to read is not told of");
+        }
     }
 
     /// Sends what the handler wrote, and waits for what the connection waits for next.
