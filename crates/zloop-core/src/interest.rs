@@ -46,9 +46,53 @@ impl Interest {
     pub const WRITABLE: Self = Self(WRITE);
     /// Both of them.
     pub const BOTH: Self = Self(READ | WRITE);
-    /// With one or both: once for each time that there is more, where the system can tell; elsewhere it adds
-    /// nothing. Who is told, and does not read or write until that would block, hears of the rest when it
-    /// changes its interest, or has the system [look again](crate::Reactor::look_again).
+    /// With one or both: to be told once for each time that more is ready, and not again and again while
+    /// something is. It saves the system a look at what was dealt with. Alone it asks for nothing.
+    ///
+    /// Who is told has to deal with all of it, or has the system [look again](crate::Reactor::look_again):
+    ///
+    /// - after a read that filled its buffer, since there may be more;
+    /// - after a read of a readiness that [has ended](Readiness::has_ended), since the end is behind it.
+    ///
+    /// Any other read that came short found all there was, and so did one that would block. A write that came
+    /// short is told of when there is room. To change the interest has the system look again, too. Where there
+    /// are no edges (all but Linux), this adds nothing, and the same program works.
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Read, Write};
+    /// use std::os::fd::AsRawFd;
+    /// use std::os::unix::net::UnixStream;
+    /// use zloop_core::{Events, Interest, Reactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut near, mut far) = UnixStream::pair()?;
+    /// near.write_all(b"more than fits")?;
+    /// drop(near);
+    /// far.set_nonblocking(true)?;
+    /// let mut reactor = Reactor::new()?;
+    /// let interest = Interest::READABLE | Interest::EDGE;
+    /// let token = reactor.register(far.as_raw_fd(), interest, ())?;
+    ///
+    /// let (mut events, mut buffer, mut received) = (Events::new(), [0; 4], Vec::new());
+    /// 'open: loop {
+    ///     reactor.poll(&mut events, None)?;
+    ///     for (_, readiness) in events.iter() {
+    ///         let count = match far.read(&mut buffer) {
+    ///             Ok(0) => break 'open,
+    ///             Ok(count) => count,
+    ///             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+    ///             Err(error) => return Err(error.into()),
+    ///         };
+    ///         received.extend_from_slice(&buffer[..count]);
+    ///         if count == buffer.len() || readiness.has_ended() {
+    ///             reactor.look_again(token)?;
+    ///         }
+    ///     }
+    /// }
+    /// assert_eq!(received, b"more than fits");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const EDGE: Self = Self(EDGE);
 
     /// Whether all of `other` is in this set.
@@ -135,9 +179,12 @@ impl Readiness {
         self.0 & WRITE != 0
     }
 
-    /// Whether the system told that the peer sends no more, or that the connection is gone: behind what is
-    /// left to read there is the end. It tells of the former only of an interest at
-    /// [edges](Interest::EDGE).
+    /// Whether the system told of an end, which stands behind what is left to read.
+    ///
+    /// | | interest at levels | at [edges](Interest::EDGE) |
+    /// | --- | --- | --- |
+    /// | the peer sends no more | not told: the read of no bytes shows it | told |
+    /// | the connection is gone, both ways or by an error | told | told |
     #[inline]
     #[must_use]
     pub const fn has_ended(self) -> bool {

@@ -93,8 +93,9 @@ impl<C: Clock> EventLoop<C> {
         self.schedule.remove(timer).is_some()
     }
 
-    /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names. The
-    /// descriptor stays the caller's, who unwatches it before closing it.
+    /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names; with
+    /// [`Interest::EDGE`] once for each time that more is. The descriptor stays the caller's, who
+    /// unwatches it before closing it.
     ///
     /// # Errors
     ///
@@ -116,6 +117,15 @@ impl<C: Clock> EventLoop<C> {
     /// As [`Reactor::set_interest`](crate::Reactor::set_interest).
     pub fn set_interest(&mut self, token: Token, interest: Interest) -> Result<(), Error> {
         self.schedule.reactor_mut().set_interest(token, interest)
+    }
+
+    /// Has what is ready told anew to a watcher at [edges](Interest::EDGE) that left something.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reactor::look_again`](crate::Reactor::look_again).
+    pub fn look_again(&mut self, token: Token) -> Result<(), Error> {
+        self.schedule.reactor_mut().look_again(token)
     }
 
     /// Ends a watch; false if it had ended. A watcher may end its own.

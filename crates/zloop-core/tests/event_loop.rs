@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use zloop_core::{EventLoop, Interest, ManualClock};
+use zloop_core::{Error, EventLoop, Interest, ManualClock};
 
 type Log = Rc<RefCell<Vec<&'static str>>>;
 
@@ -210,4 +210,30 @@ fn a_run_within_does_not_keep_the_outer_one_from_stopping() {
     event_loop.run().expect("a run that is stopped anew");
     assert!(!event_loop.cancel(stop), "it ran");
     assert_eq!(*log.borrow(), ["within", "pending"]);
+}
+
+#[test]
+fn a_watcher_at_edges_can_leave_something_for_later() {
+    let mut event_loop = EventLoop::new().expect("a loop");
+    let (mut near, far) = UnixStream::pair().expect("a pair");
+    near.write_all(b"abc").expect("a write");
+    let count = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&count);
+    let fd = far.as_raw_fd();
+    let interest = Interest::READABLE | Interest::EDGE;
+    let token = event_loop
+        .watch(fd, interest, move |event_loop, token, _| {
+            (&far).read_exact(&mut [0]).expect("a byte");
+            counted.set(counted.get() + 1);
+            if counted.get() < 3 {
+                event_loop.look_again(token).expect("another look");
+            } else {
+                event_loop.unwatch(token);
+                event_loop.stop();
+            }
+        })
+        .expect("a watch");
+    event_loop.run().expect("a run");
+    assert_eq!(count.get(), 3);
+    assert!(matches!(event_loop.look_again(token), Err(Error::Ended)));
 }

@@ -4,11 +4,13 @@
 #[path = "support/adopted.rs"]
 mod adopted;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::thread;
 
-use zloop_core::Token;
+use zloop_core::{Interest, Token};
 use zloop_net::{Driver, Error, Handler};
 
 use crate::adopted::adopted;
@@ -129,4 +131,33 @@ fn who_pauses_and_resumes_at_once_misses_nothing() {
     far.write_all(b", two").expect("a write");
     driver.run_pending(&mut notes).expect("a run");
     assert_eq!(notes.received, b"one, two");
+}
+
+#[test]
+fn a_watcher_at_edges_can_leave_something_for_later() {
+    let (mut driver, mut notes) = started();
+    let (connection, mut far) = adopted(&mut driver);
+    let (watched, mut sender) = UnixStream::pair().expect("a pair");
+    sender.write_all(b"abc").expect("a write");
+    let fd = watched.as_raw_fd();
+    let interest = Interest::READABLE | Interest::EDGE;
+    let watcher = move |notes: &mut Notes, driver: &mut Driver<Notes>, watch, _| {
+        let mut byte = [0];
+        (&watched).read_exact(&mut byte).expect("a byte");
+        notes.received.extend(byte);
+        if notes.received.len() < 3 {
+            driver.look_again(watch).expect("another look");
+        } else {
+            driver.close(watch);
+        }
+    };
+    driver.watch(fd, interest, watcher).expect("a watch");
+    driver.run_pending(&mut notes).expect("a run");
+    assert_eq!(notes.received, b"abc");
+    // What a connection is told is the driver's to decide.
+    let refused = driver.look_again(connection);
+    assert!(matches!(refused, Err(zloop_core::Error::Ended)));
+    far.write_all(b"d").expect("a write");
+    driver.run_pending(&mut notes).expect("a run");
+    assert_eq!(notes.received, b"abcd");
 }

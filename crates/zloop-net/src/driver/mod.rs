@@ -170,9 +170,9 @@ impl<H: Handler> Driver<H> {
         self.add_link(Link::connected(fd))
     }
 
-    /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names: for what is
-    /// no stream, such as datagrams. The descriptor stays the caller's, who
-    /// [closes](Self::close) the token before it.
+    /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names, with
+    /// [`Interest::EDGE`] once for each time that more is: for what is no stream, such as datagrams. The
+    /// descriptor stays the caller's, who [closes](Self::close) the token before it.
     ///
     /// # Errors
     ///
@@ -202,6 +202,20 @@ impl<H: Handler> Driver<H> {
         let reactor = self.schedule.reactor_mut();
         match reactor.source(watch) {
             Some(Source::Watcher(_)) => reactor.set_interest(watch, interest),
+            _ => Err(zloop_core::Error::Ended),
+        }
+    }
+
+    /// Has what is ready told anew to a watcher at [edges](Interest::EDGE) that left something.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`](zloop_core::Error::Ended) if the token is not that of a watch, else as
+    /// [`Reactor::look_again`](zloop_core::Reactor::look_again).
+    pub fn look_again(&mut self, watch: Token) -> Result<(), zloop_core::Error> {
+        let reactor = self.schedule.reactor_mut();
+        match reactor.source(watch) {
+            Some(Source::Watcher(_)) => reactor.look_again(watch),
             _ => Err(zloop_core::Error::Ended),
         }
     }

@@ -170,7 +170,7 @@ impl<H: Handler> Driver<H> {
                 Some(Happening::Connected) => handler.connected(self, token),
                 Some(Happening::Received(count)) => {
                     if count == bytes.len() || readiness.has_ended() {
-                        self.look_again(token);
+                        self.ask_for_rest(token);
                     }
                     handler.received(self, token, &bytes[..count]);
                     // Without TLS, more comes by another read, in another turn.
@@ -187,7 +187,7 @@ impl<H: Handler> Driver<H> {
 
     /// Has the system tell of what a read has left: it was told of once, and a read that came short has left
     /// nothing but an end.
-    fn look_again(&mut self, token: Token) {
+    fn ask_for_rest(&mut self, token: Token) {
         if let Err(error) = self.schedule.reactor_mut().look_again(token) {
             tracing::debug!(?token, %error, "what is left to read is not told of");
         }
