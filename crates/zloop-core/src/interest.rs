@@ -52,20 +52,24 @@ impl Interest {
     /// Who is told has to deal with all of it, or has the system [look again](crate::Reactor::look_again):
     ///
     /// - after a read that filled its buffer, since there may be more;
-    /// - after a read of a readiness that [has ended](Readiness::has_ended), since the end is behind it.
+    /// - after a read of a readiness that [has ended](Readiness::has_ended), since the end is behind it;
+    /// - of what is not a TCP socket, after every read: a Unix socket that is sent descriptors, packets and a
+    ///   terminal's lines end a read early.
     ///
-    /// Any other read that came short found all there was, and so did one that would block. A write that came
-    /// short is told of when there is room. To change the interest has the system look again, too. Where there
-    /// are no edges (all but Linux), this adds nothing, and the same program works.
+    /// Any other read from a TCP socket that came short found all there was, and so did one that would block. A
+    /// write that came short is told of when there is room. To change the interest has the system look again, too.
+    /// Where there are no edges (all but Linux), this adds nothing, and the same program works.
     ///
     /// ```
     /// use std::io::{ErrorKind, Read, Write};
     /// use std::os::fd::AsRawFd;
-    /// use std::os::unix::net::UnixStream;
+    /// use std::net::{TcpListener, TcpStream};
     /// use zloop_core::{Events, Interest, Reactor};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (mut near, mut far) = UnixStream::pair()?;
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut near = TcpStream::connect(listener.local_addr()?)?;
+    /// let (mut far, _) = listener.accept()?;
     /// near.write_all(b"more than fits")?;
     /// drop(near);
     /// far.set_nonblocking(true)?;
@@ -179,12 +183,13 @@ impl Readiness {
         self.0 & WRITE != 0
     }
 
-    /// Whether the system told of an end, which stands behind what is left to read.
+    /// Whether the system told of an end, or of urgent data, which stands behind what is left to read.
     ///
     /// | | interest at levels | at [edges](Interest::EDGE) |
     /// | --- | --- | --- |
     /// | the peer sends no more | not told: the read of no bytes shows it | told |
     /// | the connection is gone, both ways or by an error | told | told |
+    /// | urgent data | told | told |
     #[inline]
     #[must_use]
     pub const fn has_ended(self) -> bool {

@@ -159,7 +159,7 @@ impl<S> Reactor<S> {
         let Some(entry) = entry_of(&mut self.slots, token) else {
             return Err(Error::Ended);
         };
-        if entry.interest == interest {
+        if entry.interest == interest || (entry.interest.is_empty() && interest.is_empty()) {
             return Ok(());
         }
         // The system reports hangups and errors even to those who asked for nothing, so a

@@ -346,3 +346,17 @@ fn an_interest_at_edges_hears_of_the_end_with_the_last_data() {
     assert_eq!(events[0].1.has_ended(), HAS_EDGES);
     assert!(events[0].1.is_readable());
 }
+
+#[test]
+fn edges_alone_are_no_interest() {
+    let mut reactor = reactor();
+    let (mut near, far) = pair();
+    let token = reactor
+        .register(far.as_raw_fd(), Interest::NONE, "far")
+        .expect("a token");
+    reactor
+        .set_interest(token, Interest::EDGE)
+        .expect("no change");
+    near.write_all(b"x").expect("a write");
+    assert_eq!(poll(&mut reactor, SOON), []);
+}

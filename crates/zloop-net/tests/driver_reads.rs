@@ -4,16 +4,23 @@
 #[path = "support/adopted.rs"]
 mod adopted;
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use zloop_core::{Interest, Token};
-use zloop_net::{Driver, Error, Handler};
+use zloop_net::{Driver, Error, Handler, tcp};
 
 use crate::adopted::adopted;
+
+/// For how long a test waits for what comes by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Notes {
@@ -52,69 +59,135 @@ fn started() -> (Driver<Notes>, Notes) {
     (Driver::new().expect("a driver"), Notes::default())
 }
 
-#[test]
-fn data_and_the_end_that_come_together_are_both_told() {
-    let (mut driver, mut notes) = started();
-    let (_, mut far) = adopted(&mut driver);
-    driver.run_pending(&mut notes).expect("a run");
-    far.write_all(b"the last").expect("a write");
-    far.shutdown(Shutdown::Write).expect("an end");
-    driver.run_pending(&mut notes).expect("a run");
-    assert_eq!(notes.received, b"the last");
-    assert!(notes.has_ended && notes.is_closed);
+type Connect = fn(&mut Driver<Notes>) -> (Token, File);
+
+/// A Unix socket, which is waited for at levels, and TCP, which is at edges.
+const KINDS: [Connect; 2] = [
+    |driver| {
+        let (token, far) = adopted(driver);
+        (token, File::from(OwnedFd::from(far)))
+    },
+    |driver| {
+        let (token, far) = dialled(driver);
+        (token, File::from(OwnedFd::from(far)))
+    },
+];
+
+fn dialled<H: Handler>(driver: &mut Driver<H>) -> (Token, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let connecting = tcp::connect(address, None).expect("a connection");
+    let token = driver.connect(connecting).expect("a token");
+    let (far, _) = listener.accept().expect("a connection");
+    (token, far)
 }
 
 #[test]
-fn so_they_are_of_tcp_and_of_a_peer_that_is_gone() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let mut far =
-        TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
-    let (near, _) = listener.accept().expect("a connection");
-    near.set_nonblocking(true).expect("a non-blocking socket");
-    let (mut driver, mut notes) = started();
-    driver.adopt(near.into()).expect("a token");
-    driver.run_pending(&mut notes).expect("a run");
-    far.write_all(b"the last").expect("a write");
-    drop(far);
-    // Until it is closed.
-    driver.run(&mut notes).expect("a run");
-    assert_eq!(notes.received, b"the last");
-    assert!(notes.has_ended);
+fn data_and_the_end_that_come_together_are_both_told() {
+    for connect in KINDS {
+        let (mut driver, mut notes) = started();
+        let (_, mut far) = connect(&mut driver);
+        driver.run_pending(&mut notes).expect("a run");
+        far.write_all(b"the last").expect("a write");
+        drop(far);
+        // Until it is closed.
+        driver.run(&mut notes).expect("a run");
+        assert_eq!(notes.received, b"the last");
+        assert!(notes.has_ended);
+    }
 }
 
 #[test]
 fn what_fills_more_than_a_read_is_told_to_its_end() {
-    let data: Vec<u8> = (0..3_000_000).map(|place| (place % 251) as u8).collect();
-    let (mut driver, mut notes) = started();
-    let (_, mut far) = adopted(&mut driver);
-    let sent = data.clone();
-    let writer = thread::spawn(move || far.write_all(&sent).expect("a write"));
-    driver.run(&mut notes).expect("a run");
-    writer.join().expect("a writer");
-    assert!(notes.received == data, "the bytes come as they were sent");
-    assert!(notes.has_ended);
+    for connect in KINDS {
+        let data: Vec<u8> = (0..3_000_000).map(|place| (place % 251) as u8).collect();
+        let (mut driver, mut notes) = started();
+        let (_, mut far) = connect(&mut driver);
+        let sent = data.clone();
+        let writer = thread::spawn(move || far.write_all(&sent).expect("a write"));
+        driver.run(&mut notes).expect("a run");
+        writer.join().expect("a writer");
+        assert!(notes.received == data, "the bytes come as they were sent");
+        assert!(notes.has_ended);
+    }
 }
 
 #[test]
 fn a_pause_leaves_what_came_and_the_end_for_later() {
-    let data = vec![7; 150_000];
+    for connect in KINDS {
+        let data = vec![7; 100_000];
+        let (mut driver, mut notes) = started();
+        notes.pause_after = Some(1);
+        let (token, mut far) = connect(&mut driver);
+        far.write_all(&data).expect("a write");
+        drop(far);
+        while notes.received.is_empty() {
+            driver.run_pending(&mut notes).expect("a run");
+        }
+        let first = notes.received.len();
+        assert!(first < data.len() && !notes.has_ended);
+        driver.run_pending(&mut notes).expect("a run");
+        assert_eq!(notes.received.len(), first, "it is paused");
+        notes.pause_after = None;
+        assert!(driver.resume_reading(token));
+        driver.run(&mut notes).expect("a run");
+        assert_eq!(notes.received, data);
+        assert!(notes.has_ended);
+    }
+}
+
+#[test]
+fn what_is_behind_urgent_data_is_told() {
     let (mut driver, mut notes) = started();
-    notes.pause_after = Some(1);
-    let (token, mut far) = adopted(&mut driver);
-    far.write_all(&data).expect("a write");
-    drop(far);
+    let (_, mut far) = dialled(&mut driver);
     driver.run_pending(&mut notes).expect("a run");
-    let first = notes.received.len();
-    assert!(0 < first && first < data.len() && !notes.has_ended);
-    notes.pause_after = Some(first + 1);
-    assert!(driver.resume_reading(token));
-    driver.run_pending(&mut notes).expect("a run");
-    assert!(first < notes.received.len() && !notes.has_ended);
-    notes.pause_after = None;
-    assert!(driver.resume_reading(token));
-    driver.run_pending(&mut notes).expect("a run");
-    assert_eq!(notes.received, data);
-    assert!(notes.is_closed);
+    far.write_all(b"abc").expect("a write");
+    let sent = SockRef::from(&far).send_out_of_band(b"!");
+    assert_eq!(sent.expect("urgent data"), 1);
+    far.write_all(b"def").expect("a write");
+    let until = Instant::now() + PATIENCE;
+    while notes.received.len() < 6 && Instant::now() < until {
+        driver.run_pending(&mut notes).expect("a run");
+    }
+    assert_eq!(notes.received, b"abcdef");
+}
+
+/// Panics at what comes.
+struct Panicking;
+
+impl Handler for Panicking {
+    fn received(&mut self, _: &mut Driver<Self>, _: Token, _: &[u8]) {
+        panic!("as the test wants");
+    }
+}
+
+#[test]
+fn room_that_came_with_what_a_handler_panicked_at_is_used() {
+    const SIZE: usize = 16 * 1024 * 1024;
+    let mut driver = Driver::new().expect("a driver");
+    let (token, mut far) = dialled(&mut driver);
+    driver.run_pending(&mut Panicking).expect("a run");
+    driver.write(token, vec![7; SIZE]).expect("a write");
+    driver.run_pending(&mut Panicking).expect("a run");
+    assert!(driver.buffered(token) > 0);
+    let mut room = vec![0; 1024 * 1024];
+    let mut left = SIZE;
+    far.set_read_timeout(Some(Duration::from_millis(100)))
+        .expect("a timeout");
+    while let Ok(count) = far.read(&mut room) {
+        left -= count;
+    }
+    far.write_all(b"?").expect("a write");
+    let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(&mut Panicking)));
+    run.expect_err("a panic");
+    let until = Instant::now() + PATIENCE;
+    while left > 0 && Instant::now() < until {
+        driver.run_pending(&mut Panicking).expect("a run");
+        if let Ok(count) = far.read(&mut room) {
+            left -= count;
+        }
+    }
+    assert_eq!(left, 0);
 }
 
 #[test]

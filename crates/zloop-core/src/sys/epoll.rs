@@ -121,7 +121,10 @@ fn readiness_of(flags: epoll::EventFlags) -> Readiness {
         .union(epoll::EventFlags::IN)
         .union(epoll::EventFlags::PRI);
     const WRITE: epoll::EventFlags = FAILED.union(epoll::EventFlags::OUT);
-    const END: epoll::EventFlags = FAILED.union(epoll::EventFlags::RDHUP);
+    // A read ends short before what is urgent, too: what is behind it is not told of again.
+    const END: epoll::EventFlags = FAILED
+        .union(epoll::EventFlags::RDHUP)
+        .union(epoll::EventFlags::PRI);
     Readiness::new(flags.intersects(READ), flags.intersects(WRITE)).with_end(flags.intersects(END))
 }
 

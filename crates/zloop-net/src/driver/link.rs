@@ -42,6 +42,8 @@ pub(super) struct Link {
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Box<TlsLayer>>,
     phase: Phase,
+    /// Whether it is known to be TCP: a read that comes short then found all there was.
+    pub(super) is_tcp: bool,
     /// Whether it stands in the driver's list of those that have something to do.
     pub(super) is_queued: bool,
     /// The listener that accepted it.
@@ -60,13 +62,16 @@ impl Link {
 
     pub(super) fn connecting(connecting: Connecting) -> Self {
         // It fails for what is not TCP.
-        let _ = tcp::set_nodelay(&connecting, true);
+        let is_tcp = tcp::set_nodelay(&connecting, true).is_ok();
         let phase = if connecting.is_connected() {
             Phase::Made
         } else {
             Phase::Connecting
         };
-        Self::new(connecting.into_fd(), phase)
+        Self {
+            is_tcp,
+            ..Self::new(connecting.into_fd(), phase)
+        }
     }
 
     fn new(fd: OwnedFd, phase: Phase) -> Self {
@@ -75,6 +80,7 @@ impl Link {
             #[cfg(feature = "tls")]
             tls: None,
             phase,
+            is_tcp: false,
             is_queued: false,
             listener: None,
             peer: None,
@@ -164,6 +170,15 @@ impl Link {
         }
         if let Err(error) = self.stream.flush() {
             self.failure = Some(Error::Transport(error));
+        }
+    }
+
+    /// Sends what waits for room, before the handler is told of anything: of room at an edge nobody is told
+    /// again, whatever the handler does.
+    #[inline]
+    pub(super) fn use_room(&mut self) {
+        if self.stream.is_blocked() && !self.has_tls() {
+            self.send(true);
         }
     }
 
@@ -306,7 +321,7 @@ impl Link {
             || (self.stream.is_drained() && (self.stream.is_closing() || has_ended))
     }
 
-    /// What to wait for: at edges, but with TLS, which says itself whether to receive.
+    /// What to wait for: of TCP at edges, but with TLS, which says itself whether to receive.
     pub(super) fn interest(&mut self) -> Interest {
         if self.phase == Phase::Connecting {
             return Interest::WRITABLE;
@@ -320,6 +335,11 @@ impl Link {
             }
             return self.stream.interest();
         }
-        self.stream.interest() | Interest::EDGE
+        let interest = self.stream.interest();
+        if self.is_tcp {
+            interest | Interest::EDGE
+        } else {
+            interest
+        }
     }
 }

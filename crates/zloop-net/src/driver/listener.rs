@@ -170,6 +170,7 @@ impl<H: Handler> Driver<H> {
             let _ = tcp::set_nodelay(&fd, true);
         }
         let mut link = Link::connected(fd);
+        link.is_tcp = matches!(peer, Address::Ip(_));
         link.listener = Some(listener);
         link.peer = Some(peer);
         #[cfg(feature = "tls")]

@@ -121,6 +121,9 @@ impl<H: Handler> Driver<H> {
         let has_tls = link.has_tls();
         if link.takes_answer() {
             self.answer.open(token);
+        } else if readiness.is_writable() {
+            // Whoever has to be told of room again is, by `settle`.
+            link.use_room();
         }
         let serving = Serving {
             driver: self,
@@ -129,7 +132,8 @@ impl<H: Handler> Driver<H> {
         let driver = &mut *serving.driver;
         driver.tell(handler, token, readiness, has_tls);
         if !driver.settle_answer(token, readiness) {
-            driver.settle(handler, token, readiness.is_writable());
+            // Without TLS, what room there was is used already.
+            driver.settle(handler, token, has_tls && readiness.is_writable());
         }
         serving.done();
         true
