@@ -229,7 +229,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     #[inline]
     #[must_use]
     pub fn ready_count(&self) -> usize {
-        self.ready.len() + self.events.len() - self.next_event
+        self.ready.len() + self.events_left()
     }
 
     /// Begins a turn: polls if it is time to, and queues what became ready, what other threads sent,
@@ -284,6 +284,10 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         }
     }
 
+    fn events_left(&self) -> usize {
+        self.events.len() - self.next_event
+    }
+
     #[inline]
     fn take_event(&mut self) -> Option<(Token, Readiness)> {
         let event = self.events.get(self.next_event)?;
@@ -294,11 +298,10 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
     /// Queues the events that a turn left, since another one began within it or it was not gone through, at
     /// their place.
     fn keep_events(&mut self) {
-        let left = self.events.len() - self.next_event;
-        if left == 0 {
+        if self.events_left() == 0 {
             return;
         }
-        self.left += left;
+        self.left += self.events_left();
         let behind = self.ready.split_off(self.before_events);
         while let Some((token, readiness)) = self.take_event() {
             let event = Ready::Event(token, readiness);

@@ -26,6 +26,13 @@ fn with_two_readable() -> (Tasks, [Token; 2], Vec<UnixStream>) {
     (schedule, tokens, kept)
 }
 
+fn set_interest(schedule: &mut Tasks, tokens: [Token; 2], interest: Interest) {
+    for token in tokens {
+        let changed = schedule.reactor_mut().set_interest(token, interest);
+        changed.expect("a change");
+    }
+}
+
 /// What the rest of the turn gives out.
 fn rest(schedule: &mut Tasks, tokens: &[Token]) -> Vec<String> {
     let mut found = Vec::new();
@@ -72,10 +79,7 @@ fn a_turn_within_a_turn_keeps_the_order_of_what_was_left() {
     assert_eq!(first.as_deref(), Some("first"));
     schedule.push("added");
     // Their events are in the turn already; they are not to be found again.
-    for token in tokens {
-        let silenced = schedule.reactor_mut().set_interest(token, Interest::NONE);
-        silenced.expect("no interest");
-    }
+    set_interest(&mut schedule, tokens, Interest::NONE);
     let _inner = schedule.begin_run();
     let longest = Some(Duration::ZERO);
     schedule.start_turn(longest, false).expect("an inner turn");
@@ -88,19 +92,12 @@ fn a_turn_within_a_turn_keeps_the_order_of_what_was_left() {
 fn what_is_taken_back_does_not_let_others_pass_the_events() {
     let (mut schedule, tokens, _kept) = with_two_readable();
     let timer = schedule.insert(schedule.time(), "due");
-    for token in tokens {
-        let silenced = schedule.reactor_mut().set_interest(token, Interest::NONE);
-        silenced.expect("no interest");
-    }
+    set_interest(&mut schedule, tokens, Interest::NONE);
     let _run = schedule.begin_run();
     let longest = Some(Duration::ZERO);
     schedule.start_turn(longest, false).expect("a turn");
     // The timer waits in the queue while an inner turn polls.
-    for token in tokens {
-        let reactor = schedule.reactor_mut();
-        let heard = reactor.set_interest(token, Interest::READABLE);
-        heard.expect("an interest");
-    }
+    set_interest(&mut schedule, tokens, Interest::READABLE);
     schedule.inbox().push("from elsewhere");
     let _inner = schedule.begin_run();
     schedule.start_turn(longest, false).expect("an inner turn");
@@ -117,10 +114,7 @@ fn a_turn_that_was_left_gives_its_events_to_the_next() {
     let first = schedule.pop().map(|ready| named(ready, &tokens));
     assert_eq!(first.as_deref(), Some("event"));
     drop(run);
-    for token in tokens {
-        let silenced = schedule.reactor_mut().set_interest(token, Interest::NONE);
-        silenced.expect("no interest");
-    }
+    set_interest(&mut schedule, tokens, Interest::NONE);
     let _run = schedule.begin_run();
     let longest = Some(Duration::ZERO);
     schedule.start_turn(longest, false).expect("another turn");

@@ -62,13 +62,18 @@ fn program(answering: Answering) -> (Driver<Program>, Program) {
     (Driver::new().expect("a driver"), program)
 }
 
+/// A run that the handler's panic ends, and the program goes on.
+fn run_to_a_panic(driver: &mut Driver<Program>, program: &mut Program) {
+    let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(program)));
+    run.expect_err("a panic");
+}
+
 #[test]
 fn what_a_handler_wrote_before_it_panicked_is_sent_by_the_next_run() {
     let (mut driver, mut program) = program(Answering::Panicking);
     let (token, mut far) = adopted(&mut driver);
     far.write_all(b"one").expect("a write");
-    let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(&mut program)));
-    run.expect_err("a panic");
+    run_to_a_panic(&mut driver, &mut program);
     program.answering = Answering::Nothing;
     driver.write(token, ", two").expect("a write");
     driver.run_pending(&mut program).expect("a run");
@@ -83,8 +88,7 @@ fn what_was_written_before_a_handler_panicked_is_sent_by_the_next_run() {
     let (mut driver, mut program) = program(Answering::PanickingAtOnce);
     let (token, mut far) = adopted(&mut driver);
     driver.write(token, "one").expect("a write");
-    let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(&mut program)));
-    run.expect_err("a panic");
+    run_to_a_panic(&mut driver, &mut program);
     program.answering = Answering::Nothing;
     driver.run_pending(&mut program).expect("a run");
     assert_eq!(driver.buffered(token), 0);
@@ -101,8 +105,7 @@ fn a_panic_in_a_run_within_leaves_the_connection_to_the_run_around() {
     driver.call_soon(move |program: &mut Program, driver| {
         // Only the run within is told of it.
         sender.write_all(b"one").expect("a write");
-        let run = catch_unwind(AssertUnwindSafe(|| driver.run_pending(program)));
-        run.expect_err("a panic");
+        run_to_a_panic(driver, program);
         driver.write(token, ", two").expect("a write");
     });
     driver.run_pending(&mut program).expect("a run");

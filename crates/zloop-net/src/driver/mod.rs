@@ -15,7 +15,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use zloop_core::{
-    Clock, Inbox, Interest, MonotonicClock, RawFd, Readiness, Schedule, TimerKey, Timestamp, Token,
+    Clock, Inbox, Interest, MonotonicClock, RawFd, Reactor, Readiness, Schedule, TimerKey,
+    Timestamp, Token,
 };
 
 pub use self::error::Error;
@@ -199,11 +200,7 @@ impl<H: Handler> Driver<H> {
         watch: Token,
         interest: Interest,
     ) -> Result<(), zloop_core::Error> {
-        let reactor = self.schedule.reactor_mut();
-        match reactor.source(watch) {
-            Some(Source::Watcher(_)) => reactor.set_interest(watch, interest),
-            _ => Err(zloop_core::Error::Ended),
-        }
+        self.reactor_of(watch)?.set_interest(watch, interest)
     }
 
     /// Has what is ready told anew to a watcher at [edges](Interest::EDGE) that left something.
@@ -213,11 +210,7 @@ impl<H: Handler> Driver<H> {
     /// [`Ended`](zloop_core::Error::Ended) if the token is not that of a watch, else as
     /// [`Reactor::look_again`](zloop_core::Reactor::look_again).
     pub fn look_again(&mut self, watch: Token) -> Result<(), zloop_core::Error> {
-        let reactor = self.schedule.reactor_mut();
-        match reactor.source(watch) {
-            Some(Source::Watcher(_)) => reactor.look_again(watch),
-            _ => Err(zloop_core::Error::Ended),
-        }
+        self.reactor_of(watch)?.look_again(watch)
     }
 
     /// Sends `bytes` when the running method of the handler returns, and as the peer takes them.
@@ -378,6 +371,15 @@ impl<H: Handler> Driver<H> {
     /// system takes it; connections stay open until the driver is dropped.
     pub fn stop(&mut self) {
         self.stopping = true;
+    }
+
+    /// The reactor, to change what a watch is told of; connections and listeners are the driver's own.
+    fn reactor_of(&mut self, watch: Token) -> Result<&mut Reactor<Source<H>>, zloop_core::Error> {
+        let reactor = self.schedule.reactor_mut();
+        match reactor.source(watch) {
+            Some(Source::Watcher(_)) => Ok(reactor),
+            _ => Err(zloop_core::Error::Ended),
+        }
     }
 
     fn add_link(&mut self, link: Link) -> Result<Token, zloop_core::Error> {
