@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use zloop_core::Interest;
 use zloop_net::Descriptor;
 
-use super::stream_transport::{AF_INET, AF_INET6, Connected, Parts, Peer};
+use super::stream_transport::{AF_INET, AF_INET6, Connected, IPPROTO_TCP, Parts, Peer};
 use super::{Listener, PendingConnection, StreamTransport};
 use crate::errors::reactor_error;
 use crate::event_loop::{EventLoop, Source};
@@ -20,8 +20,6 @@ use crate::raw::class::ClassBuilder;
 use crate::raw::context;
 use crate::raw::object::{Instance, Object};
 use crate::raw::slot::Slot;
-
-const IPPROTO_TCP: i32 = 6;
 
 /// Adds them to the loop's class.
 pub fn add_loop_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {

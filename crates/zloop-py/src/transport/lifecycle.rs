@@ -25,6 +25,8 @@ use crate::raw::object::{Instance, Object};
 pub enum Step {
     /// Tell the protocol of the connection, and begin to read.
     ConnectionMade,
+    /// Read what the last read may have left.
+    Read,
     /// Tell the protocol that the connection is over, and close the descriptor.
     ConnectionLost,
 }
@@ -97,6 +99,10 @@ impl Instance<StreamTransport> {
     pub fn step(&self, py: Python<'_>, step: Step) -> PyResult<()> {
         let done = match step {
             Step::ConnectionMade => self.connection_made(py),
+            Step::Read => {
+                self.read_scheduled.set(false);
+                self.read_if_wanted(py)
+            }
             Step::ConnectionLost => self.connection_lost(py),
         };
         match done {
@@ -113,11 +119,12 @@ impl Instance<StreamTransport> {
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
     #[inline]
     pub fn ready(&self, py: Python<'_>, readiness: Readiness) -> PyResult<()> {
-        let interest = self.interest.get();
-        if readiness.is_readable() && interest.contains(Interest::READABLE) {
-            let read_context = self.contexts.borrow().read.clone();
-            let read = context::run(py, &read_context, || self.read_ready(py));
-            self.end_if_failed(py, read, "Fatal read error on socket transport")?;
+        if readiness.is_readable() {
+            self.read_if_wanted(py)?;
+            // The end stands behind what was read.
+            if readiness.has_ended() {
+                self.look_again();
+            }
         }
         if readiness.is_writable() && self.interest.get().contains(Interest::WRITABLE) {
             let written = self.write_ready(py);
@@ -262,9 +269,9 @@ impl Instance<StreamTransport> {
         let stand_in = zloop_net::pipe::duplicate(&*self.stream.borrow())?;
         let source = Source::Stream(self.clone());
         let interest = self.interest.get();
-        let registered = self
-            .event_loop
-            .reregister(token, stand_in.as_raw_fd(), interest, source);
+        let registered =
+            self.event_loop
+                .reregister(token, stand_in.as_raw_fd(), interest | self.edge, source);
         let Some(registered) = registered.transpose()? else {
             return Ok(());
         };
@@ -410,7 +417,7 @@ impl Instance<StreamTransport> {
         self.interest.set(interest);
         match self
             .event_loop
-            .with_reactor(|reactor| reactor.set_interest(token, interest))
+            .with_reactor(|reactor| reactor.set_interest(token, interest | self.edge))
         {
             Some(Err(error)) if !interest.is_empty() => Err(reactor_error(py, error)),
             _ => Ok(()),

@@ -3,12 +3,14 @@
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
+use zloop_core::Interest;
 use zloop_net::ReadOutcome;
 
-use super::StreamTransport;
 use super::protocol::{Protocol, Receiver};
+use super::{Step, StreamTransport};
 use crate::errors::os_error;
-use crate::event_loop::{READ_SIZE, STREAM_READ_SIZE};
+use crate::event_loop::{READ_SIZE, Ready, STREAM_READ_SIZE};
+use crate::logging::TARGET;
 use crate::raw::arguments::Arguments;
 use crate::raw::bytes::{Buffer, BytesBuilder};
 use crate::raw::class::ClassBuilder;
@@ -169,10 +171,14 @@ impl Instance<StreamTransport> {
                 result.map(drop),
                 "Fatal error: protocol.data_received() call failed.",
             )?;
-            if length < size || !self.goes_on_reading(protocol) {
+            if length < size {
                 return Ok(());
             }
+            if !self.goes_on_reading(protocol) {
+                break;
+            }
         }
+        self.read_next_turn();
         Ok(())
     }
 
@@ -199,10 +205,17 @@ impl Instance<StreamTransport> {
         protocol: &Protocol,
         layer: &Instance<TlsTransport>,
     ) -> PyResult<()> {
-        let outcome = layer.receive(|buffer| self.stream.borrow_mut().read(buffer));
+        let mut size = 0;
+        let outcome = layer.receive(|buffer| {
+            size = buffer.len();
+            self.stream.borrow_mut().read(buffer)
+        });
         match outcome {
             Ok(ReadOutcome::Data(length)) => {
                 self.event_loop.count_received(length);
+                if length == size {
+                    self.read_next_turn();
+                }
                 let result = layer.advance(py);
                 self.end_if_failed(
                     py,
@@ -288,8 +301,10 @@ impl Instance<StreamTransport> {
             // get_buffer() aborted the connection.
             return Ok(());
         }
+        let mut size = 0;
         let outcome = Buffer::writable(buffer.bind(py)).and_then(|mut view| {
             let bytes = view.as_mut_slice()?;
+            size = bytes.len();
             Ok(self.stream.borrow_mut().read(bytes))
         });
         let outcome = outcome.map_err(|_| not_writable(buffer.bind(py)));
@@ -301,6 +316,9 @@ impl Instance<StreamTransport> {
         match outcome {
             Ok(ReadOutcome::Data(length)) => {
                 self.event_loop.count_received(length);
+                if length == size {
+                    self.read_next_turn();
+                }
                 let length = Object::from(PyInt::new(py, length));
                 let result = call::call1(py, buffer_updated, &length);
                 self.end_if_failed(
@@ -370,6 +388,44 @@ impl Instance<StreamTransport> {
 
     fn is_reading(&self) -> bool {
         !self.closing.get() && !self.paused.get()
+    }
+
+    /// After a read that may have left something, of which the selector, where it waits at edges, told already.
+    fn read_next_turn(&self) {
+        if self.edge.contains(Interest::EDGE) && !self.read_scheduled.replace(true) {
+            let step = Ready::Step(self.clone(), Step::Read);
+            self.event_loop.push_ready(step);
+        }
+    }
+
+    /// Reads once, unless the protocol wants nothing by now: once it does again, the selector tells again.
+    #[inline]
+    pub(super) fn read_if_wanted(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.interest.get().contains(Interest::READABLE) {
+            return Ok(());
+        }
+        let read_context = self.contexts.borrow().read.clone();
+        let read = context::run(py, &read_context, || self.read_ready(py));
+        let read = self.end_if_failed(py, read, READ_FAILED);
+        if read.is_err() {
+            // The run ends, before what came was read, or all of it.
+            self.look_again();
+        }
+        read
+    }
+
+    /// Has the selector, where it waits at edges, tell again of what it told of before.
+    #[cold]
+    pub(super) fn look_again(&self) {
+        let Some(token) = self.token.get() else {
+            return;
+        };
+        let told = self
+            .event_loop
+            .with_reactor(|reactor| reactor.look_again(token));
+        if let Some(Err(error)) = told {
+            tracing::debug!(target: TARGET, fd = self.fd(), %error, "what is left is not told of");
+        }
     }
 
     /// Has the selector tell of data, if data is wanted.

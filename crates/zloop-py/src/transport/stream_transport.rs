@@ -25,6 +25,7 @@ use crate::raw::slot::Slot;
 
 pub(super) const AF_INET: i32 = 2;
 pub(super) const AF_INET6: i32 = 10;
+pub(super) const IPPROTO_TCP: i32 = 6;
 
 /// The native part of `zloop._transport.StreamTransport`; derived from `asyncio.Transport`.
 ///
@@ -40,6 +41,9 @@ pub struct StreamTransport {
     pub(super) stand_in: Cell<Option<OwnedFd>>,
     /// The interest that the selector was told.
     pub(super) interest: Cell<Interest>,
+    /// Added to it for TCP, of which a read that comes short is known to leave nothing, unless its program
+    /// brought the socket, and may use it too.
+    pub(super) edge: Interest,
     /// `None` after `connection_lost`.
     pub(super) protocol: RefCell<Option<Protocol>>,
     /// The socket object that owns the descriptor; none for a descriptor of our own.
@@ -72,6 +76,8 @@ pub struct StreamTransport {
     pub(super) started: Cell<bool>,
     /// Whether the peer ended its side and the protocol chose to go on writing.
     pub(super) read_ended: Cell<bool>,
+    /// Whether a read of what the last one may have left is queued.
+    pub(super) read_scheduled: Cell<bool>,
     /// How much the next read is to bring.
     pub(super) expected: Cell<Expected>,
     /// Whether it waits for the batch of callbacks to end, to send then.
@@ -149,10 +155,16 @@ impl StreamTransport {
             peer,
         } = parts.connected;
         let fd = descriptor.as_raw_fd();
-        if is_tcp(family) && fd >= 0 {
+        if is_internet(family) && fd >= 0 {
             // A peer that is gone already makes this fail; reading will tell.
             let _ = zloop_net::tcp::set_nodelay(&fd, true);
         }
+        let is_tcp = is_internet(family) && matches!(proto, 0 | IPPROTO_TCP);
+        let edge = if is_tcp && socket.is_none() {
+            Interest::EDGE
+        } else {
+            Interest::NONE
+        };
         let contexts = match &parts.context {
             Some(context) => Contexts {
                 start: Some(context.clone()),
@@ -176,6 +188,7 @@ impl StreamTransport {
                 number: fd,
                 stand_in: Cell::new(None),
                 interest: Cell::new(Interest::NONE),
+                edge,
                 protocol: RefCell::new(Some(Protocol::new(parts.protocol)?)),
                 socket: Slot::new(socket),
                 holds_socket: Cell::new(false),
@@ -195,6 +208,7 @@ impl StreamTransport {
                 paused: Cell::new(false),
                 started: Cell::new(false),
                 read_ended: Cell::new(false),
+                read_scheduled: Cell::new(false),
                 expected: Cell::new(Expected::Small),
                 gathered: Cell::new(false),
                 loss_scheduled: Cell::new(false),
@@ -456,7 +470,7 @@ fn extra(transport: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Obje
     Ok(extra)
 }
 
-const fn is_tcp(family: i32) -> bool {
+const fn is_internet(family: i32) -> bool {
     family == AF_INET || family == AF_INET6
 }
 
