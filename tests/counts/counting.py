@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections import Counter
@@ -32,6 +33,7 @@ LARGEST_SHARE = 0.01
 
 CONNECTIONS = 64
 HTTP_REQUEST = f"system calls per HTTP request, {CONNECTIONS} connections"
+HTTP_REQUEST_ONE_BY_ONE = f"{HTTP_REQUEST}, without io_uring"
 
 
 def names() -> list[str]:
@@ -43,6 +45,7 @@ def names() -> list[str]:
         *(f"allocations per {name}" for name in ALLOCATIONS),
         *(f"system calls per {name}" for name in SYSTEM_CALLS),
         HTTP_REQUEST,
+        HTTP_REQUEST_ONE_BY_ONE,
     ]
 
 
@@ -87,7 +90,11 @@ def _allocations() -> Counts:
 def _system_calls() -> Counts:
     segments = by_strace(python_program("program.py", *SYSTEM_CALLS))
     counts = _per_operation("system calls", SYSTEM_CALLS, segments, Counter.total)
-    return {**counts, HTTP_REQUEST: _calls_per_request()}
+    return {
+        **counts,
+        HTTP_REQUEST: _calls_per_request(io_uring=True),
+        HTTP_REQUEST_ONE_BY_ONE: _calls_per_request(io_uring=False),
+    }
 
 
 def _per_operation[S: (Segment, Counter[str])](
@@ -102,14 +109,15 @@ def _per_operation[S: (Segment, Counter[str])](
     return counts
 
 
-def _calls_per_request(before: int = 10, counted: int = 100) -> float:
+def _calls_per_request(*, io_uring: bool, before: int = 10, counted: int = 100) -> float:
     """Of a server whose clients are in another process."""
     first, last = CONNECTIONS * before, CONNECTIONS * (before + counted)
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
         command = traced(python_program("web_server.py", str(first), str(last)), trace)
+        environment = os.environ | {"ZLOOP_IO_URING": str(int(io_uring))}
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         ) as server:
             assert server.stdin is not None
             assert server.stdout is not None

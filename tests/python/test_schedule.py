@@ -416,6 +416,14 @@ def test_infinity_never_comes(loop):
             "call_later() missing 1 required positional argument: 'callback'",
         ),
         (
+            lambda loop: loop.add_reader(0),
+            "add_reader() missing 1 required positional argument: 'callback'",
+        ),
+        (
+            lambda loop: loop.add_writer(fd=0),
+            "add_writer() missing 1 required positional argument: 'callback'",
+        ),
+        (
             lambda loop: loop.call_soon(nothing, keyword=1),
             "call_soon() got an unexpected keyword argument 'keyword'",
         ),

@@ -102,6 +102,14 @@ impl<C: AsRef<[u8]>> WriteBuffer<C> {
         count
     }
 
+    /// Appends a copy of what is left.
+    pub(crate) fn join_into(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(self.first());
+        for chunk in self.chunks.iter().skip(1) {
+            bytes.extend_from_slice(chunk.as_ref());
+        }
+    }
+
     /// Takes `count` bytes out at the start, dropping the chunks that this uses up.
     ///
     /// # Panics

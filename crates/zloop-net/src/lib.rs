@@ -4,7 +4,8 @@
 //!   server, a client or a proxy, with TLS by the feature `tls`.
 //! - Below it, for those who have a loop: [`Stream`] is what has to be done when a connection is
 //!   ready, and nothing about who waits for that. [`tcp`], [`unix`], [`udp`] and [`pipe`] make
-//!   descriptors, [`accept`] takes connections, [`WriteBuffer`] and [`DatagramQueue`] hold what waits.
+//!   descriptors, [`accept`] takes connections, [`WriteBuffer`] and [`DatagramQueue`] hold what waits,
+//!   [`FlushBatch`] flushes many streams with one system call.
 //!
 //! # A stream's states
 //!
@@ -85,6 +86,7 @@ mod descriptor;
 mod driver;
 mod fault;
 mod flow;
+mod flush_batch;
 pub mod pipe;
 mod read_buffer;
 mod stream;
@@ -102,6 +104,7 @@ pub use descriptor::Descriptor;
 pub use driver::{Driver, Error, Handler, Remote};
 pub use fault::Fault;
 pub use flow::{FlowEvent, WriteLimits};
+pub use flush_batch::FlushBatch;
 pub use read_buffer::ReadBuffer;
 pub use stream::{FlushOutcome, NotWritable, ReadOutcome, Stream};
 

@@ -10,7 +10,7 @@ use zloop_core::Interest;
 use crate::buffer::WriteBuffer;
 use crate::descriptor::Descriptor;
 use crate::flow::{FlowControl, FlowEvent, WriteLimits};
-use crate::sys::{self, Calls};
+use crate::sys::{self, Calls, Sent};
 
 /// The most chunks that one system call sends.
 const MAX_SLICES: usize = 64;
@@ -241,14 +241,8 @@ impl<C: AsRef<[u8]>> Stream<C> {
     #[inline]
     pub fn flush(&mut self) -> io::Result<FlushOutcome> {
         while !self.buffer.is_empty() {
-            let (sent, offered) = match self.send_some() {
-                Ok(taken) => taken,
-                Err(error) => return Err(self.failed(error, "sending failed")),
-            };
-            self.buffer.advance(sent);
-            if sent < offered {
-                self.tell_blocked();
-                self.blocked = true;
+            let taken = self.send_some();
+            if self.take(taken)? == FlushOutcome::Blocked {
                 return Ok(FlushOutcome::Blocked);
             }
         }
@@ -263,6 +257,37 @@ impl<C: AsRef<[u8]>> Stream<C> {
             self.life = Life::Closed;
         }
         Ok(FlushOutcome::Flushed)
+    }
+
+    /// Goes on as [`flush`](Self::flush) after a [batch](crate::FlushBatch) made its first system call, with all that
+    /// was [offered](Self::can_offer), if it did.
+    pub(crate) fn flush_after(&mut self, sent: Sent) -> io::Result<FlushOutcome> {
+        if let Some(sent) = sent {
+            let offered = self.buffer.len();
+            if self.take(sent.map(|sent| (sent, offered)))? == FlushOutcome::Blocked {
+                return Ok(FlushOutcome::Blocked);
+            }
+        }
+        self.flush()
+    }
+
+    /// Whether it has something that may be sent to a socket.
+    pub(crate) fn can_offer(&self) -> bool {
+        !self.buffer.is_empty() && !self.blocked && self.calls == Calls::Socket
+    }
+
+    pub(crate) fn has_one_chunk(&self) -> bool {
+        self.buffer.chunk_count() == 1
+    }
+
+    /// What is left of the first chunk.
+    pub(crate) fn first_chunk(&self) -> &[u8] {
+        self.buffer.first()
+    }
+
+    /// Copies what is buffered.
+    pub(crate) fn join_into(&self, bytes: &mut Vec<u8>) {
+        self.buffer.join_into(bytes);
     }
 
     /// How many bytes wait to be sent.
@@ -451,6 +476,22 @@ impl<C: AsRef<[u8]>> Stream<C> {
             Ok(Some(count)) => Ok(ReadOutcome::Data(count)),
             Err(error) => Err(self.failed(error, "receiving failed")),
         }
+    }
+
+    /// Drops what the system took of what it was offered, and says whether it takes more.
+    #[inline(always)]
+    fn take(&mut self, taken: io::Result<(usize, usize)>) -> io::Result<FlushOutcome> {
+        let (sent, offered) = match taken {
+            Ok(taken) => taken,
+            Err(error) => return Err(self.failed(error, "sending failed")),
+        };
+        self.buffer.advance(sent);
+        if sent < offered {
+            self.tell_blocked();
+            self.blocked = true;
+            return Ok(FlushOutcome::Blocked);
+        }
+        Ok(FlushOutcome::Flushed)
     }
 
     /// One system call; returns how much it took, and of how much.

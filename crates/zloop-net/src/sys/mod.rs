@@ -11,6 +11,10 @@ mod connect;
 mod create;
 mod datagram;
 mod name;
+#[cfg(target_os = "linux")]
+mod send_ring;
+#[cfg(not(target_os = "linux"))]
+mod send_ring_portable;
 mod transfer;
 
 use std::os::fd::{BorrowedFd, RawFd};
@@ -24,6 +28,10 @@ pub(crate) use connect::{connect, connect_result};
 pub(crate) use create::{pipe, socket, socket_pair};
 pub(crate) use datagram::{receive_from, send_datagram, send_to};
 pub(crate) use name::local_name;
+#[cfg(target_os = "linux")]
+pub(crate) use send_ring::{SendRing, Sent};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use send_ring_portable::{SendRing, Sent};
 pub(crate) use transfer::{Calls, receive, receive_uninit, send, send_vectored, shutdown_write};
 
 #[inline]

@@ -229,7 +229,7 @@ impl EventLoop {
             Side::Reader => "add_reader",
             Side::Writer => "add_writer",
         };
-        let [fd, callback] = if arguments.has_names() {
+        let [fd, callback] = if arguments.has_names() || arguments.len() < 2 {
             arguments.bind(py, method, ["fd", "callback"], 2)?
         } else {
             [arguments.get(py, 0), arguments.get(py, 1)]

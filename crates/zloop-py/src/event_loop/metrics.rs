@@ -163,11 +163,7 @@ fn set_timing(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let [enabled] = arguments.bind(py, "_set_timing", ["enabled"], 1)?;
-    let enabled = match enabled {
-        Some(enabled) => enabled.is_truthy()?,
-        None => false,
-    };
+    let enabled = arguments.flag(py, "_set_timing", "enabled")?;
     let timing = &event_loop.timing;
     timing.is_on.set(enabled);
     for duration in [&timing.polling, &timing.running, &timing.longest] {

@@ -31,8 +31,8 @@ use pyo3::types::PyModule;
 use zloop_core::{
     Events, Interest, MonotonicClock, Pacer, RawFd, Reactor, TimerHeap, TimerKey, Token, Waker,
 };
-use zloop_net::ReadBuffer;
 use zloop_net::udp::{MAX_BATCH, ReceiveBatch};
+use zloop_net::{FlushBatch, ReadBuffer};
 
 use metrics::{Counters, Timing};
 
@@ -58,6 +58,8 @@ pub const READ_SIZE: usize = 64 * 1024;
 /// is longer than a read takes two of everything.
 pub const STREAM_READ_SIZE: usize = 256 * 1024;
 
+const IO_URING: &str = "ZLOOP_IO_URING";
+
 /// The state of one loop.
 ///
 /// Invariant: no cell is borrowed while Python code may run, dropping an object included; what is
@@ -80,6 +82,8 @@ pub struct EventLoop {
     called_from_thread: Arc<AtomicBool>,
     /// Transports whose writes are gathered until the batch of callbacks was run.
     unsent: RefCell<VecDeque<Instance<StreamTransport>>>,
+    /// Sends to many of them at once; away while it does, and once the loop is closed.
+    flush_batch: RefCell<Option<FlushBatch>>,
     /// What batches of datagrams are received into; away while one is handed on.
     datagram_batch: RefCell<Option<Box<ReceiveBatch>>>,
     /// What reads are made into, shared by all transports.
@@ -117,6 +121,7 @@ impl EventLoop {
             pacer: RefCell::new(Pacer::default()),
             called_from_thread: Arc::new(AtomicBool::new(false)),
             unsent: RefCell::new(VecDeque::new()),
+            flush_batch: RefCell::new(Some(new_flush_batch())),
             datagram_batch: RefCell::new(None),
             read_buffer: RefCell::new(ReadBuffer::new(STREAM_READ_SIZE)),
             copies_bulk: Cell::new(copies_slowly_behind_pages()),
@@ -203,6 +208,16 @@ impl EventLoop {
         body(&mut self.read_buffer.borrow_mut()[..size])
     }
 
+    /// Lends what sends to many streams at once.
+    pub fn with_flush_batch(&self, body: impl FnOnce(&mut FlushBatch)) {
+        let mut batch = self
+            .flush_batch
+            .take()
+            .unwrap_or_else(FlushBatch::one_by_one);
+        body(&mut batch);
+        self.flush_batch.replace(Some(batch));
+    }
+
     /// Whether bulk is read in small pieces into the shared buffer, and copied from there: where the system's
     /// copy into large objects is slow.
     #[inline]
@@ -256,6 +271,16 @@ impl EventLoop {
     #[inline]
     pub fn with_reactor<R>(&self, body: impl FnOnce(&mut Reactor<Source>) -> R) -> Option<R> {
         self.reactor.borrow_mut().as_mut().map(body)
+    }
+}
+
+/// Sends are made at once only if the environment's `ZLOOP_IO_URING` is not 0: some systems end a process that makes
+/// a system call that their filter does not know.
+fn new_flush_batch() -> FlushBatch {
+    if std::env::var_os(IO_URING).is_some_and(|value| value == "0") {
+        FlushBatch::one_by_one()
+    } else {
+        FlushBatch::new()
     }
 }
 

@@ -4,7 +4,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
-use super::EventLoop;
+use super::{EventLoop, new_flush_batch};
 use crate::errors::os_error;
 use crate::imports::imports;
 use crate::logging::{self, TARGET};
@@ -142,6 +142,7 @@ impl EventLoop {
         let reactor = self.reactor.take();
         let waker = self.waker.take();
         let unsent = self.unsent.take();
+        drop(self.flush_batch.take());
         let factory = self.task_factory.take();
         for handle in &timers {
             handle.release();
@@ -193,11 +194,7 @@ fn set_debug(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let [enabled] = arguments.bind(py, "set_debug", ["enabled"], 1)?;
-    let enabled = match enabled {
-        Some(enabled) => enabled.is_truthy()?,
-        None => false,
-    };
+    let enabled = arguments.flag(py, "set_debug", "enabled")?;
     event_loop.debug.set(enabled);
     event_loop.update_observed();
     if event_loop.thread.get() != 0 {
@@ -267,6 +264,7 @@ fn renew_selector(
         reactor.renew_selector()?;
         Ok::<_, std::io::Error>(reactor.waker())
     });
+    drop(event_loop.flush_batch.replace(Some(new_flush_batch())));
     if let Some(waker) = renewed.transpose().map_err(|error| os_error(py, &error))? {
         let inherited = event_loop.waker.replace(Some(waker));
         drop(inherited);

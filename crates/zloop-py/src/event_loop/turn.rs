@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use zloop_core::{Clock, Poll};
+use zloop_net::FlushBatch;
 
 use super::metrics::count;
 use super::observe::run_observed;
@@ -16,6 +17,7 @@ use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
 use crate::raw::object::{Instance, Object};
 use crate::raw::threads::current_ident;
+use crate::transport::send_gathered_together;
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder.bare_method(
@@ -231,6 +233,11 @@ pub(super) fn send_gathered(event_loop: &EventLoop, py: Python<'_>) -> PyResult<
     event_loop.contexts.leave(py);
     let mut result = Ok(());
     loop {
+        if event_loop.unsent.borrow().len() >= FlushBatch::LEAST {
+            let transports: Vec<_> = event_loop.unsent.borrow_mut().drain(..).collect();
+            result = result.and(send_gathered_together(event_loop, py, &transports));
+            continue;
+        }
         let Some(transport) = event_loop.unsent.borrow_mut().pop_front() else {
             return result;
         };

@@ -143,6 +143,17 @@ impl<'a> Arguments<'a> {
         Ok(found)
     }
 
+    /// The truth of the one argument that the function takes.
+    ///
+    /// # Errors
+    /// `TypeError` as [`bind`](Self::bind), and what the argument raises when it is asked.
+    pub fn flag(&self, py: Python<'_>, function: &str, parameter: &str) -> PyResult<bool> {
+        match self.bind(py, function, [parameter], 1)? {
+            [Some(value)] => value.is_truthy(),
+            [None] => Ok(false),
+        }
+    }
+
     /// Binds the arguments to parameters, the first `positional` of which may be passed by place.
     ///
     /// # Errors

@@ -25,8 +25,6 @@ use crate::raw::object::{Instance, Object};
 pub enum Step {
     /// Tell the protocol of the connection, and begin to read.
     ConnectionMade,
-    /// Read what the last read may have left.
-    Read,
     /// Tell the protocol that the connection is over, and close the descriptor.
     ConnectionLost,
 }
@@ -99,10 +97,6 @@ impl Instance<StreamTransport> {
     pub fn step(&self, py: Python<'_>, step: Step) -> PyResult<()> {
         let done = match step {
             Step::ConnectionMade => self.connection_made(py),
-            Step::Read => {
-                self.read_scheduled.set(false);
-                self.read_if_wanted(py)
-            }
             Step::ConnectionLost => self.connection_lost(py),
         };
         match done {
@@ -121,7 +115,7 @@ impl Instance<StreamTransport> {
     pub fn ready(&self, py: Python<'_>, readiness: Readiness) -> PyResult<()> {
         if readiness.is_readable() {
             self.read_if_wanted(py)?;
-            // The end stands behind what was read.
+            // An end, or urgent data, stands behind what was read, and has no edge of its own.
             if readiness.has_ended() {
                 self.look_again();
             }

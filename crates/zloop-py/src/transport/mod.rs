@@ -41,6 +41,7 @@ pub use pending_connection::PendingConnection;
 pub use pipe::{ReadPipeTransport, WritePipeTransport};
 pub use protocol::{Protocol, Receiver};
 pub use stream_transport::StreamTransport;
+pub use writing::send_gathered_together;
 
 use crate::event_loop::EventLoop;
 use crate::raw::class::ClassBuilder;

@@ -6,10 +6,10 @@ use pyo3::types::{PyBytes, PyInt};
 use zloop_core::Interest;
 use zloop_net::ReadOutcome;
 
+use super::StreamTransport;
 use super::protocol::{Protocol, Receiver};
-use super::{Step, StreamTransport};
 use crate::errors::os_error;
-use crate::event_loop::{READ_SIZE, Ready, STREAM_READ_SIZE};
+use crate::event_loop::{READ_SIZE, STREAM_READ_SIZE};
 use crate::logging::TARGET;
 use crate::raw::arguments::Arguments;
 use crate::raw::bytes::{Buffer, BytesBuilder};
@@ -178,7 +178,7 @@ impl Instance<StreamTransport> {
                 break;
             }
         }
-        self.read_next_turn();
+        self.look_again();
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl Instance<StreamTransport> {
             Ok(ReadOutcome::Data(length)) => {
                 self.event_loop.count_received(length);
                 if length == size {
-                    self.read_next_turn();
+                    self.look_again();
                 }
                 let result = layer.advance(py);
                 self.end_if_failed(
@@ -224,7 +224,13 @@ impl Instance<StreamTransport> {
                 )
             }
             Ok(ReadOutcome::End) => self.end_received(py, protocol),
-            Ok(ReadOutcome::Blocked) => Ok(()),
+            Ok(ReadOutcome::Blocked) => {
+                if size == 0 {
+                    // TLS is at work further up the stack, and nothing was read.
+                    self.look_again();
+                }
+                Ok(())
+            }
             Err(error) => self.fatal_error(py, os_error(py, &error), READ_FAILED),
         }
     }
@@ -317,7 +323,7 @@ impl Instance<StreamTransport> {
             Ok(ReadOutcome::Data(length)) => {
                 self.event_loop.count_received(length);
                 if length == size {
-                    self.read_next_turn();
+                    self.look_again();
                 }
                 let length = Object::from(PyInt::new(py, length));
                 let result = call::call1(py, buffer_updated, &length);
@@ -390,31 +396,30 @@ impl Instance<StreamTransport> {
         !self.closing.get() && !self.paused.get()
     }
 
-    /// After a read that may have left something, of which the selector, where it waits at edges, told already.
-    fn read_next_turn(&self) {
-        if self.edge.contains(Interest::EDGE) && !self.read_scheduled.replace(true) {
-            let step = Ready::Step(self.clone(), Step::Read);
-            self.event_loop.push_ready(step);
-        }
-    }
-
-    /// Reads once, unless the protocol wants nothing by now: once it does again, the selector tells again.
-    #[inline]
+    /// Reads once, unless the protocol wants nothing by now. To want data again changes what the selector is asked
+    /// for, so that it tells again.
+    #[inline(always)]
     pub(super) fn read_if_wanted(&self, py: Python<'_>) -> PyResult<()> {
         if !self.interest.get().contains(Interest::READABLE) {
             return Ok(());
         }
         let read_context = self.contexts.borrow().read.clone();
-        let read = context::run(py, &read_context, || self.read_ready(py));
-        let read = self.end_if_failed(py, read, READ_FAILED);
-        if read.is_err() {
-            // The run ends, before what came was read, or all of it.
-            self.look_again();
+        match context::run(py, &read_context, || self.read_ready(py)) {
+            Ok(()) => Ok(()),
+            Err(error) => self.read_failed(py, error),
         }
-        read
     }
 
-    /// Has the selector, where it waits at edges, tell again of what it told of before.
+    #[cold]
+    fn read_failed(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
+        // If the exception ends the run, what is left to read is to be told of again, and so is room to write, which
+        // may have been told of with it.
+        self.look_again();
+        self.end_if_failed(py, Err(error), READ_FAILED)
+    }
+
+    /// Has the selector, where it waits at edges, tell again of what is left. It does so behind all that is queued,
+    /// as it would at levels.
     #[cold]
     pub(super) fn look_again(&self) {
         let Some(token) = self.token.get() else {

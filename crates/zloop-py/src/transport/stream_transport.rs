@@ -41,8 +41,8 @@ pub struct StreamTransport {
     pub(super) stand_in: Cell<Option<OwnedFd>>,
     /// The interest that the selector was told.
     pub(super) interest: Cell<Interest>,
-    /// Added to it for TCP, of which a read that comes short is known to leave nothing, unless its program
-    /// brought the socket, and may use it too.
+    /// Added to it for TCP (not for MPTCP or SCTP), of which a read that comes short is known to leave nothing,
+    /// unless the program brought the socket, and may use it too.
     pub(super) edge: Interest,
     /// `None` after `connection_lost`.
     pub(super) protocol: RefCell<Option<Protocol>>,
@@ -76,8 +76,6 @@ pub struct StreamTransport {
     pub(super) started: Cell<bool>,
     /// Whether the peer ended its side and the protocol chose to go on writing.
     pub(super) read_ended: Cell<bool>,
-    /// Whether a read of what the last one may have left is queued.
-    pub(super) read_scheduled: Cell<bool>,
     /// How much the next read is to bring.
     pub(super) expected: Cell<Expected>,
     /// Whether it waits for the batch of callbacks to end, to send then.
@@ -208,7 +206,6 @@ impl StreamTransport {
                 paused: Cell::new(false),
                 started: Cell::new(false),
                 read_ended: Cell::new(false),
-                read_scheduled: Cell::new(false),
                 expected: Cell::new(Expected::Small),
                 gathered: Cell::new(false),
                 loss_scheduled: Cell::new(false),

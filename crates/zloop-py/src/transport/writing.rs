@@ -1,15 +1,18 @@
 //! `write` and its like, gathering, and flow control.
 
+use std::cell::RefMut;
+use std::io;
+
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use zloop_net::{FlowEvent, FlushOutcome, WriteLimits};
+use zloop_net::{FlowEvent, FlushOutcome, Stream, WriteLimits};
 
 use super::chunk::Chunk;
 use super::flow;
 use super::stream_transport::not_bytes;
 use super::{LOG_THRESHOLD, StreamTransport};
 use crate::errors::os_error;
-use crate::event_loop::is_fatal;
+use crate::event_loop::{EventLoop, is_fatal};
 use crate::imports::imports;
 use crate::raw::arguments::Arguments;
 use crate::raw::class::ClassBuilder;
@@ -136,12 +139,24 @@ impl Instance<StreamTransport> {
     /// # Errors
     /// `SystemExit` and `KeyboardInterrupt` from the protocol.
     pub fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
+        let encrypted = self.encrypt_gathered(py);
+        encrypted.and(self.flush_if_possible(py))?;
+        self.end_if_done(py)
+    }
+
+    /// Has TLS, if it is above, encrypt what the callbacks that were run wrote.
+    #[inline]
+    fn encrypt_gathered(&self, py: Python<'_>) -> PyResult<()> {
         let encrypted = match self.tls_layer() {
             Some(layer) => layer.send_gathered(py),
             None => Ok(()),
         };
         self.gathered.set(false);
-        encrypted.and(self.flush_if_possible(py))?;
+        encrypted
+    }
+
+    #[inline]
+    fn end_if_done(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_closing_done() {
             self.schedule_loss(py, None)
         } else {
@@ -151,11 +166,17 @@ impl Instance<StreamTransport> {
 
     /// Sends what is gathered before something could tell that it was not sent at once.
     pub fn flush_if_possible(&self, py: Python<'_>) -> PyResult<()> {
-        let possible = {
-            let stream = self.stream.borrow();
-            !stream.is_blocked() && !stream.is_drained()
-        };
-        if possible { self.flush(py) } else { Ok(()) }
+        if self.can_flush() {
+            self.flush(py)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn can_flush(&self) -> bool {
+        let stream = self.stream.borrow();
+        !stream.is_blocked() && !stream.is_drained()
     }
 
     /// Sends what is gathered, if it is more than is gathered of small writes.
@@ -178,6 +199,12 @@ impl Instance<StreamTransport> {
             (outcome, waiting - stream.buffered())
         };
         self.event_loop.count_sent(sent);
+        self.after_flush(py, outcome)
+    }
+
+    /// Does what follows from a flush.
+    #[inline]
+    fn after_flush(&self, py: Python<'_>, outcome: io::Result<FlushOutcome>) -> PyResult<()> {
         match outcome {
             Ok(outcome) => {
                 if self.stream.borrow().interest() != self.interest.get() {
@@ -258,6 +285,53 @@ impl Instance<StreamTransport> {
         }
         Ok(())
     }
+}
+
+/// Sends what the callbacks that were run wrote to many transports, with one system call where the system can, and
+/// all of it whatever a protocol raises.
+///
+/// # Errors
+/// `SystemExit` and `KeyboardInterrupt` from a protocol.
+pub fn send_gathered_together(
+    event_loop: &EventLoop,
+    py: Python<'_>,
+    transports: &[Instance<StreamTransport>],
+) -> PyResult<()> {
+    let mut result = Ok(());
+    for transport in transports {
+        result = result.and(transport.encrypt_gathered(py));
+    }
+    let (flushable, others): (Vec<_>, Vec<_>) = transports
+        .iter()
+        .partition(|transport| transport.can_flush());
+    // Streams are all flushed before Python code may run, which may write to any of them.
+    let outcomes = flush_together(event_loop, &flushable);
+    for (transport, outcome) in flushable.into_iter().zip(outcomes) {
+        let flushed = transport.after_flush(py, outcome);
+        result = result.and(flushed.and_then(|()| transport.end_if_done(py)));
+    }
+    for transport in others {
+        result = result.and(transport.end_if_done(py));
+    }
+    result
+}
+
+fn flush_together(
+    event_loop: &EventLoop,
+    transports: &[&Instance<StreamTransport>],
+) -> Vec<io::Result<FlushOutcome>> {
+    let mut streams: Vec<_> = transports
+        .iter()
+        .map(|transport| transport.stream.borrow_mut())
+        .collect();
+    let buffered = |streams: &[RefMut<'_, Stream<Chunk>>]| -> usize {
+        streams.iter().map(|stream| stream.buffered()).sum()
+    };
+    let waiting = buffered(&streams);
+    let mut outcomes = Vec::with_capacity(streams.len());
+    event_loop.with_flush_batch(|batch| batch.flush(&mut streams, &mut outcomes));
+    event_loop.count_sent(waiting - buffered(&streams));
+    outcomes
 }
 
 fn write(

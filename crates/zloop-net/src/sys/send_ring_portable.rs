@@ -1,0 +1,24 @@
+//! The same where there is no io_uring.
+
+use std::io;
+use std::os::fd::RawFd;
+
+pub(crate) type Sent = Option<io::Result<usize>>;
+
+pub(crate) struct SendRing;
+
+impl SendRing {
+    pub(crate) const CAPACITY: usize = 128;
+
+    pub(crate) fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn send<'a>(
+        &mut self,
+        _sends: impl Iterator<Item = (usize, RawFd, &'a [u8])>,
+        _sent: &mut [Sent],
+    ) -> bool {
+        false
+    }
+}

@@ -1,0 +1,211 @@
+"""Many transports that write in one batch of callbacks: what they wrote is sent at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from contextlib import asynccontextmanager
+
+import pytest
+from transport_support import MEGABYTE, Recorder, turns, until
+
+COUNT = 40
+
+
+@asynccontextmanager
+async def accepted(count=COUNT, make=Recorder):
+    """So many accepted connections: their protocols, and peers in the same order, which block."""
+    protocols: list[Recorder] = []
+
+    def factory():
+        protocols.append(make())
+        return protocols[-1]
+
+    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+    peers: list[socket.socket] = []
+    async with server:
+        for number in range(count):
+            peer = socket.create_connection(server.sockets[0].getsockname())
+            peer.settimeout(30)
+            peers.append(peer)
+            await until(lambda wanted=number + 1: len(protocols) == wanted)
+        await turns()
+        yield protocols, peers
+        for peer in peers:
+            peer.close()
+        await asyncio.gather(*(protocol.lost for protocol in protocols))
+
+
+def receive(peer, count):
+    """Receive exactly `count` bytes, or what comes before the end."""
+    received = bytearray()
+    while len(received) < count and (data := peer.recv(count - len(received))):
+        received += data
+    return bytes(received)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 40, 300])
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_each_gets_what_was_written_to_it(loop, count, chunks):
+    async def main():
+        async with accepted(count) as (protocols, peers):
+            for size in (1, 1000, 5000):
+                for number, protocol in enumerate(protocols):
+                    for chunk in range(chunks):
+                        protocol.transport.write(bytes([number % 251, chunk]) * size)
+                await turns(1)
+                for number, peer in enumerate(peers):
+                    wanted = b"".join(
+                        bytes([number % 251, chunk]) * size for chunk in range(chunks)
+                    )
+                    assert receive(peer, len(wanted)) == wanted
+
+    loop.run_until_complete(main())
+
+
+def test_what_does_not_fit_follows(loop):
+    """Some peers read nothing for a while, and others are written more than is sent at once."""
+
+    async def main():
+        async with accepted() as (protocols, peers):
+            size = 8 * MEGABYTE
+            for protocol in protocols[:5]:
+                protocol.transport.write(bytes(size))
+            await turns()
+            for number, protocol in enumerate(protocols):
+                protocol.transport.write(bytes([number]) * 50_000)
+            await turns()
+            for number, peer in enumerate(peers):
+                behind = size if number < 5 else 0
+                received = await asyncio.to_thread(receive, peer, behind + 50_000)
+                assert received == bytes(behind) + bytes([number]) * 50_000
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_peers_that_are_gone_are_lost(loop, way):
+    async def main():
+        async with accepted() as (protocols, peers):
+            for peer in peers[::2]:
+                if way == "reset":
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                peer.close()
+            for protocol in protocols:
+                protocol.transport.write(b"answer")
+            for peer in peers[1::2]:
+                assert await asyncio.to_thread(receive, peer, 6) == b"answer"
+            for protocol in protocols[::2]:
+                protocol.transport.write(b"more")
+                await protocol.lost
+
+    loop.run_until_complete(main())
+
+
+def test_closing_ends_once_all_is_sent(loop):
+    async def main():
+        async with accepted() as (protocols, peers):
+            for number, protocol in enumerate(protocols):
+                protocol.transport.write(bytes([number]) * 1000)
+                protocol.transport.close()
+            for number, peer in enumerate(peers):
+                assert await asyncio.to_thread(receive, peer, 2000) == bytes([number]) * 1000
+            assert [await protocol.lost for protocol in protocols] == [None] * COUNT
+
+    loop.run_until_complete(main())
+
+
+def test_a_protocol_may_touch_the_others_while_they_are_sent(loop):
+    """Being told to pause, it writes to one, closes another, and aborts a third."""
+    protocols: list[Recorder] = []
+
+    class Meddling(Recorder):
+        met = False
+
+        def pause_writing(self):
+            if not self.met:
+                self.met = True
+                protocols[10].transport.write(b"!" * 100)
+                protocols[11].transport.close()
+                protocols[12].transport.abort()
+
+    async def main():
+        async with accepted(make=Meddling) as (made, peers):
+            protocols.extend(made)
+            for protocol in protocols[:5]:
+                protocol.transport.set_write_buffer_limits(high=0)
+            for protocol in protocols:
+                protocol.transport.write(b"x" * 1000)
+            # What cannot be sent at once is what tells to pause.
+            protocols[0].transport.write(bytes(8 * MEGABYTE))
+            assert await asyncio.to_thread(receive, peers[9], 1000) == b"x" * 1000
+            meant = b"x" * 1000 + b"!" * 100
+            assert await asyncio.to_thread(receive, peers[10], 1100) == meant
+            assert await asyncio.to_thread(receive, peers[11], 2000) == b"x" * 1000
+            await protocols[12].lost
+            await asyncio.to_thread(receive, peers[0], 1000 + 8 * MEGABYTE)
+
+    loop.run_until_complete(main())
+
+
+PROGRAM = textwrap.dedent("""
+    import asyncio, os, zloop
+
+    COUNT = 20
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            self.transport.write(data)
+
+    async def exchange(streams):
+        for _, writer in streams:
+            writer.write(b"hello")
+        return [await reader.readexactly(5) for reader, _ in streams]
+
+    async def main():
+        server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        streams = [await asyncio.open_connection(*address) for _ in range(COUNT)]
+        for _ in range(3):
+            assert await exchange(streams) == [b"hello"] * COUNT
+        links = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+                 if os.path.islink(f"/proc/self/fd/{fd}")}
+        print("rings:", sum("io_uring" in link for link in links))
+        if (child := os.fork()) == 0:
+            await exchange(streams)
+            os._exit(0)
+        await asyncio.to_thread(os.waitpid, child, 0)
+        for _, writer in streams:
+            writer.close()
+        server.close()
+
+    asyncio.run(main(), loop_factory=zloop.new_event_loop)
+""")
+
+
+def has_io_uring():
+    """Whether the system lets this process have one."""
+    import ctypes
+
+    ring = ctypes.CDLL(None).syscall(425, 4, ctypes.create_string_buffer(120))
+    if ring >= 0:
+        os.close(ring)
+    return ring >= 0
+
+
+@pytest.mark.parametrize(("setting", "allowed"), [("0", False), ("1", True), (None, True)])
+def test_a_ring_is_made_where_it_may_be(setting, allowed):
+    environment = {name: value for name, value in os.environ.items() if name != "ZLOOP_IO_URING"}
+    if setting is not None:
+        environment["ZLOOP_IO_URING"] = setting
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"rings: {int(allowed and has_io_uring())}\n"
