@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import socket
 import subprocess
 import sys
 import textwrap
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from transport_support import MEGABYTE, Recorder, turns, until
@@ -152,6 +153,79 @@ def test_a_protocol_may_touch_the_others_while_they_are_sent(loop):
     loop.run_until_complete(main())
 
 
+def fill(transport):
+    """Leave a transport's socket no room."""
+    number = os.dup(transport.get_extra_info("socket").fileno())
+    with socket.socket(fileno=number) as copy:
+        copy.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                copy.send(b"z" * 65536)
+
+
+class Meeting(Recorder):
+    """Calls back once it is told to pause."""
+
+    meet = None
+
+    def pause_writing(self):
+        if self.meet is not None:
+            meet, self.meet = self.meet, None
+            meet()
+
+
+def test_a_file_waits_for_what_is_written_within_the_batch(zloop_loop, tmp_path):
+    """A protocol that is told of its send writes to another one, and sends a file over it."""
+    path = tmp_path / "file"
+    path.write_bytes(b"F" * 300_000)
+
+    async def main():
+        async with accepted(8, Meeting) as (protocols, peers):
+            fill(protocols[0].transport)
+            other = protocols[6].transport
+            sending = []
+
+            def meet():
+                other.write(b"W" * 8_000_000)
+                send = zloop_loop.sendfile(other, file, 0)
+                sending.append(asyncio.Task(send, loop=zloop_loop, eager_start=True))
+
+            protocols[0].meet = meet
+            with path.open("rb") as file:
+                protocols[0].transport.write(bytes(400_000))
+                for protocol in protocols[1:]:
+                    protocol.transport.write(b"b" * 101)
+                received = await asyncio.to_thread(receive, peers[6], 8_300_101)
+                await sending[0]
+            assert received == b"b" * 101 + b"W" * 8_000_000 + b"F" * 300_000
+            for protocol in protocols:
+                protocol.transport.abort()
+
+    zloop_loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("way", ["write", "close"])
+def test_the_first_error_is_told(zloop_loop, way):
+    """A protocol that is told of its send writes to, or closes, another one, whose send failed."""
+
+    async def main():
+        async with accepted(8, Meeting) as (protocols, peers):
+            fill(protocols[0].transport)
+            other = protocols[6].transport
+            ways = {"write": lambda: other.write(bytes(600_000)), "close": other.close}
+            protocols[0].meet = ways[way]
+            peers[6].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            peers[6].close()
+            protocols[0].transport.write(bytes(400_000))
+            for protocol in protocols[1:]:
+                protocol.transport.write(b"b" * 101)
+            assert isinstance(await protocols[6].lost, ConnectionResetError)
+            for protocol in protocols:
+                protocol.transport.abort()
+
+    zloop_loop.run_until_complete(main())
+
+
 PROGRAM = textwrap.dedent("""
     import asyncio, os, zloop
 
@@ -169,31 +243,35 @@ PROGRAM = textwrap.dedent("""
             writer.write(b"hello")
         return [await reader.readexactly(5) for reader, _ in streams]
 
-    async def main():
+    async def begin():
         server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
         address = server.sockets[0].getsockname()
         streams = [await asyncio.open_connection(*address) for _ in range(COUNT)]
-        for _ in range(3):
-            assert await exchange(streams) == [b"hello"] * COUNT
-        links = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-                 if os.path.islink(f"/proc/self/fd/{fd}")}
-        print("rings:", sum("io_uring" in link for link in links))
-        if (child := os.fork()) == 0:
-            await exchange(streams)
-            os._exit(0)
-        await asyncio.to_thread(os.waitpid, child, 0)
+        return server, streams
+
+    async def end(server, streams):
         for _, writer in streams:
             writer.close()
         server.close()
 
-    asyncio.run(main(), loop_factory=zloop.new_event_loop)
+    with asyncio.Runner(loop_factory=zloop.new_event_loop) as runner:
+        server, streams = runner.run(begin())
+        for _ in range(3):
+            assert runner.run(exchange(streams)) == [b"hello"] * COUNT
+        links = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+                 if os.path.islink(f"/proc/self/fd/{fd}")}
+        print("rings:", sum("io_uring" in link for link in links), flush=True)
+        if (child := os.fork()) == 0:
+            done = runner.run(exchange(streams)) == [b"hello"] * COUNT
+            os._exit(0 if done else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert runner.run(exchange(streams)) == [b"hello"] * COUNT
+        runner.run(end(server, streams))
 """)
 
 
 def has_io_uring():
     """Whether the system lets this process have one."""
-    import ctypes
-
     ring = ctypes.CDLL(None).syscall(425, 4, ctypes.create_string_buffer(120))
     if ring >= 0:
         os.close(ring)

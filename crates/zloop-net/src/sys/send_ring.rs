@@ -11,74 +11,80 @@ pub(crate) type Sent = Option<io::Result<usize>>;
 
 const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 
+/// The system makes no more sends in this way: the ring is of no use any more.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
 /// Sends that are made within one call, and waited for by nobody.
 ///
-/// Invariant: between calls no entry is queued, and none is being worked on.
+/// Invariant: between calls no entry is queued, and none is being worked on. So it may be dropped at any time, in the
+/// child of a fork too, which must not go on using it: parent and child would share its queues.
 pub(crate) struct SendRing {
-    /// `None` once the system refused a call.
-    ring: Option<Box<IoUring>>,
+    ring: IoUring,
 }
 
 impl SendRing {
     /// The most sends of one call.
-    pub(crate) const CAPACITY: usize = 128;
+    pub(crate) const CAPACITY: usize = 64;
 
     /// # Errors
     ///
     /// What the system says where there is no io_uring, or where it is not allowed.
     pub(crate) fn open() -> io::Result<Self> {
         let ring = IoUring::new(Self::CAPACITY as u32)?;
-        Ok(Self {
-            ring: Some(Box::new(ring)),
-        })
+        Ok(Self { ring })
     }
 
     /// Makes up to [`CAPACITY`](Self::CAPACITY) sends, each known by its place in `sent`, where what became of it
-    /// is put. Says whether more calls make sense.
+    /// is put.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not make such sends: those without an outcome are to be made one by one.
     pub(crate) fn send<'a>(
         &mut self,
-        sends: impl Iterator<Item = (usize, RawFd, &'a [u8])>,
+        sends: impl Iterator<Item = (RawFd, &'a [u8])>,
         sent: &mut [Sent],
-    ) -> bool {
-        let Some(ring) = &mut self.ring else {
-            return false;
-        };
+    ) -> Result<(), Refused> {
         let mut left = 0;
-        let mut queue = ring.submission();
-        for (place, fd, bytes) in sends.take(Self::CAPACITY) {
-            // SAFETY: the bytes outlive this call, which goes on until the system is done with the entry, or else
-            // drops the ring: the system reads entries while it is called, since no thread of its own does, and
-            // never waits for room.
+        let mut queue = self.ring.submission();
+        for (place, (fd, bytes)) in sends.take(Self::CAPACITY).enumerate() {
+            // SAFETY: the bytes outlive this call. The system reads an entry only within an enter, since no thread of
+            // its own polls the queue, and has completed each one that it read when that enter returns: a send with
+            // MSG_DONTWAIT is neither put off nor waited for, nor is an entry without IOSQE_ASYNC, links and drains
+            // in a ring of the plain kind. An entry that is not read keeps its pointer only until the ring is dropped,
+            // which is what `Refused` asks for.
             if unsafe { queue.push(&entry(place, fd, bytes)) }.is_err() {
                 break;
             }
             left += 1;
         }
         drop(queue);
+        let mut knows_sends = true;
         while left > 0 {
-            let submitted = ring.submit_and_wait(left);
-            for completion in ring.completion() {
+            let entered = self.ring.submit_and_wait(left);
+            for completion in self.ring.completion() {
                 left -= 1;
+                // So answer systems before Linux 5.6 to each send.
+                knows_sends &= completion.result() != -libc::EINVAL;
                 if let Some(place) = sent.get_mut(completion.user_data() as usize) {
                     *place = sent_by(completion.result());
                 }
             }
-            match submitted {
+            match entered {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    tracing::debug!(%error, "sends are made one by one from now on");
-                    self.ring = None;
-                    return false;
+                    tracing::debug!(%error, "the system refused a call");
+                    return Err(Refused);
                 }
                 _ => {}
             }
         }
-        true
+        if knows_sends { Ok(()) } else { Err(Refused) }
     }
 }
 
 fn entry(place: usize, fd: RawFd, bytes: &[u8]) -> Entry {
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    opcode::Send::new(types::Fd(fd), bytes.as_ptr(), length)
+    opcode::Send::new(types::Fd(fd), bytes.as_ptr(), bytes.len() as u32)
         .flags(FLAGS)
         .build()
         .user_data(place as u64)

@@ -5,10 +5,13 @@ use std::os::fd::RawFd;
 
 pub(crate) type Sent = Option<io::Result<usize>>;
 
+#[derive(Debug)]
+pub(crate) struct Refused;
+
 pub(crate) struct SendRing;
 
 impl SendRing {
-    pub(crate) const CAPACITY: usize = 128;
+    pub(crate) const CAPACITY: usize = 64;
 
     pub(crate) fn open() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
@@ -16,9 +19,9 @@ impl SendRing {
 
     pub(crate) fn send<'a>(
         &mut self,
-        _sends: impl Iterator<Item = (usize, RawFd, &'a [u8])>,
+        _sends: impl Iterator<Item = (RawFd, &'a [u8])>,
         _sent: &mut [Sent],
-    ) -> bool {
-        false
+    ) -> Result<(), Refused> {
+        Err(Refused)
     }
 }

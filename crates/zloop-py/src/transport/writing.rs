@@ -216,7 +216,8 @@ impl Instance<StreamTransport> {
                     self.update_interest(py)?;
                 }
                 self.update_flow(py)?;
-                if outcome == FlushOutcome::Flushed {
+                // Not if the protocol, being told to go on, or another one wrote meanwhile.
+                if self.stream.borrow().buffered() == 0 {
                     self.tell_empty_waiter(py)?;
                 }
                 Ok(())
@@ -306,9 +307,14 @@ pub fn send_gathered_together(
         .partition(|transport| transport.can_flush());
     // Streams are all flushed before Python code may run, which may write to any of them.
     let outcomes = flush_together(event_loop, &flushable);
-    for (transport, outcome) in flushable.into_iter().zip(outcomes) {
-        let flushed = transport.after_flush(py, outcome);
-        result = result.and(flushed.and_then(|()| transport.end_if_done(py)));
+    let (flushed, failed): (Vec<_>, Vec<_>) = flushable
+        .into_iter()
+        .zip(outcomes)
+        .partition(|(_, outcome)| outcome.is_ok());
+    // Those that failed end before a protocol may write to them, and find another error.
+    for (transport, outcome) in failed.into_iter().chain(flushed) {
+        let done = transport.after_flush(py, outcome);
+        result = result.and(done.and_then(|()| transport.end_if_done(py)));
     }
     for transport in others {
         result = result.and(transport.end_if_done(py));
