@@ -9,44 +9,13 @@ import socket
 import subprocess
 import sys
 import textwrap
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import pytest
-from transport_support import MEGABYTE, Recorder, turns, until
+from fault_support import reset
+from transport_support import MEGABYTE, Recorder, accepted, receive, turns
 
 COUNT = 40
-
-
-@asynccontextmanager
-async def accepted(count=COUNT, make=Recorder):
-    """So many accepted connections: their protocols, and peers in the same order, which block."""
-    protocols: list[Recorder] = []
-
-    def factory():
-        protocols.append(make())
-        return protocols[-1]
-
-    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
-    peers: list[socket.socket] = []
-    async with server:
-        for number in range(count):
-            peer = socket.create_connection(server.sockets[0].getsockname())
-            peer.settimeout(30)
-            peers.append(peer)
-            await until(lambda wanted=number + 1: len(protocols) == wanted)
-        await turns()
-        yield protocols, peers
-        for peer in peers:
-            peer.close()
-        await asyncio.gather(*(protocol.lost for protocol in protocols))
-
-
-def receive(peer, count):
-    """Receive exactly `count` bytes, or what comes before the end."""
-    received = bytearray()
-    while len(received) < count and (data := peer.recv(count - len(received))):
-        received += data
-    return bytes(received)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 40, 300])
@@ -72,7 +41,7 @@ def test_what_does_not_fit_follows(loop):
     """Some peers read nothing for a while, and others are written more than is sent at once."""
 
     async def main():
-        async with accepted() as (protocols, peers):
+        async with accepted(COUNT) as (protocols, peers):
             size = 8 * MEGABYTE
             for protocol in protocols[:5]:
                 protocol.transport.write(bytes(size))
@@ -91,10 +60,10 @@ def test_what_does_not_fit_follows(loop):
 @pytest.mark.parametrize("way", ["close", "reset"])
 def test_peers_that_are_gone_are_lost(loop, way):
     async def main():
-        async with accepted() as (protocols, peers):
+        async with accepted(COUNT) as (protocols, peers):
             for peer in peers[::2]:
                 if way == "reset":
-                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    reset(peer)
                 peer.close()
             for protocol in protocols:
                 protocol.transport.write(b"answer")
@@ -109,7 +78,7 @@ def test_peers_that_are_gone_are_lost(loop, way):
 
 def test_closing_ends_once_all_is_sent(loop):
     async def main():
-        async with accepted() as (protocols, peers):
+        async with accepted(COUNT) as (protocols, peers):
             for number, protocol in enumerate(protocols):
                 protocol.transport.write(bytes([number]) * 1000)
                 protocol.transport.close()
@@ -135,7 +104,7 @@ def test_a_protocol_may_touch_the_others_while_they_are_sent(loop):
                 protocols[12].transport.abort()
 
     async def main():
-        async with accepted(make=Meddling) as (made, peers):
+        async with accepted(COUNT, Meddling) as (made, peers):
             protocols.extend(made)
             for protocol in protocols[:5]:
                 protocol.transport.set_write_buffer_limits(high=0)
@@ -214,8 +183,7 @@ def test_the_first_error_is_told(zloop_loop, way):
             other = protocols[6].transport
             ways = {"write": lambda: other.write(bytes(600_000)), "close": other.close}
             protocols[0].meet = ways[way]
-            peers[6].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            peers[6].close()
+            reset(peers[6])
             protocols[0].transport.write(bytes(400_000))
             for protocol in protocols[1:]:
                 protocol.transport.write(b"b" * 101)

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+import transport_support as support
 from conftest import FACTORIES, closing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transport_support import MEGABYTE, BufferedRecorder, Recorder, turns, until
+from transport_support import MEGABYTE, BufferedRecorder, Recorder, receive, turns, until
 
 # What a turn reads of a connection, in pieces, until it is as much or more.
 READ_SIZE = 256 * 1024
@@ -25,22 +26,8 @@ async def accepted[P: asyncio.BaseProtocol](
     make: Callable[[], P],
 ) -> AsyncIterator[tuple[P, socket.socket]]:
     """A protocol whose connection a server accepted, and its peer, which blocks."""
-    made = asyncio.get_running_loop().create_future()
-
-    def factory() -> P:
-        protocol = make()
-        made.set_result(protocol)
-        return protocol
-
-    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
-    async with server:
-        with socket.create_connection(server.sockets[0].getsockname()) as peer:
-            peer.settimeout(30)
-            protocol = await made
-            await turns()
-            yield protocol, peer
-            peer.close()
-            await protocol.lost
+    async with support.accepted(1, make) as ([protocol], [peer]):
+        yield protocol, peer
 
 
 class Buffered(BufferedRecorder):
@@ -341,12 +328,6 @@ def test_room_is_used_after_an_interrupted_run(loop):
         received = await asyncio.to_thread(receive, peer, size - len(first))
         assert len(first) + len(received) == size
         await context.__aexit__(None, None, None)
-
-    def receive(peer, count):
-        received = bytearray()
-        while len(received) < count:
-            received += peer.recv(MEGABYTE)
-        return received
 
     context, protocol, peer = loop.run_until_complete(begin())
     # Makes room, and what there is to read, while the loop does not look.

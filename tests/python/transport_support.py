@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from contextlib import ExitStack, asynccontextmanager
 
 MEGABYTE = 1024 * 1024
 
@@ -120,6 +121,38 @@ async def connected(protocol=None, pair=socket.socketpair):
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_connection(lambda: protocol, sock=ours)
     return transport, protocol, Peer(theirs)
+
+
+@asynccontextmanager
+async def accepted(count, make=Recorder):
+    """So many accepted connections: their protocols, and peers in the same order, which block."""
+    protocols = []
+
+    def factory():
+        protocols.append(make())
+        return protocols[-1]
+
+    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+    async with server:
+        with ExitStack() as stack:
+            peers = []
+            for number in range(count):
+                peer = socket.create_connection(server.sockets[0].getsockname())
+                peers.append(stack.enter_context(peer))
+                peer.settimeout(30)
+                await until(lambda wanted=number + 1: len(protocols) == wanted)
+            await turns()
+            yield protocols, peers
+        for protocol in protocols:
+            await protocol.lost
+
+
+def receive(peer, count):
+    """Receive from a socket that blocks exactly `count` bytes, or what comes before the end."""
+    received = bytearray()
+    while len(received) < count and (data := peer.recv(count - len(received))):
+        received += data
+    return bytes(received)
 
 
 async def finished(transport, protocol, peer):

@@ -125,7 +125,7 @@ impl FlushBatch {
         let sends = streams.iter().zip(&self.places).map(|(stream, place)| {
             let bytes = match place {
                 Some(range) => &self.joined[range.clone()],
-                None => stream.first_chunk(),
+                None => stream.unsent().first(),
             };
             (stream.as_raw_fd(), bytes)
         });
@@ -137,21 +137,20 @@ impl FlushBatch {
 
 /// Whether all that a stream has may be sent together with others.
 fn may_offer<C: AsRef<[u8]>>(stream: &Stream<C>) -> bool {
-    let most = if stream.has_one_chunk() {
-        MAX_OFFER
-    } else {
-        MAX_JOINED
+    let most = match stream.unsent().chunk_count() {
+        1 => MAX_OFFER,
+        _ => MAX_JOINED,
     };
     stream.can_offer() && stream.buffered() <= most
 }
 
 /// Where a stream's chunks were joined, if it has more than one.
 fn join<C: AsRef<[u8]>>(stream: &Stream<C>, joined: &mut Vec<u8>) -> Option<Range<usize>> {
-    if stream.has_one_chunk() {
+    if stream.unsent().chunk_count() == 1 {
         return None;
     }
     let start = joined.len();
-    stream.join_into(joined);
+    stream.unsent().join_into(joined);
     Some(start..joined.len())
 }
 

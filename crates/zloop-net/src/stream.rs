@@ -276,18 +276,9 @@ impl<C: AsRef<[u8]>> Stream<C> {
         !self.buffer.is_empty() && !self.blocked && self.calls == Calls::Socket
     }
 
-    pub(crate) fn has_one_chunk(&self) -> bool {
-        self.buffer.chunk_count() == 1
-    }
-
-    /// What is left of the first chunk.
-    pub(crate) fn first_chunk(&self) -> &[u8] {
-        self.buffer.first()
-    }
-
-    /// Copies what is buffered.
-    pub(crate) fn join_into(&self, bytes: &mut Vec<u8>) {
-        self.buffer.join_into(bytes);
+    /// What waits to be sent.
+    pub(crate) const fn unsent(&self) -> &WriteBuffer<C> {
+        &self.buffer
     }
 
     /// How many bytes wait to be sent.

@@ -17,6 +17,7 @@ mod send_ring;
 mod send_ring_portable;
 mod transfer;
 
+use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 
 pub(crate) use accept::accept;
@@ -29,10 +30,17 @@ pub(crate) use create::{pipe, socket, socket_pair};
 pub(crate) use datagram::{receive_from, send_datagram, send_to};
 pub(crate) use name::local_name;
 #[cfg(target_os = "linux")]
-pub(crate) use send_ring::{SendRing, Sent};
+pub(crate) use send_ring::SendRing;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use send_ring_portable::{SendRing, Sent};
+pub(crate) use send_ring_portable::SendRing;
 pub(crate) use transfer::{Calls, receive, receive_uninit, send, send_vectored, shutdown_write};
+
+/// What became of a send of many: how many bytes the system took. `None` if it has to be made by itself.
+pub(crate) type Sent = Option<io::Result<usize>>;
+
+/// The system makes no more sends at once: what makes them is of no use any more.
+#[derive(Debug)]
+pub(crate) struct Refused;
 
 #[inline]
 pub(crate) fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {

@@ -6,14 +6,9 @@ use std::os::fd::RawFd;
 use io_uring::squeue::Entry;
 use io_uring::{IoUring, opcode, types};
 
-/// What became of a send: how many bytes the system took. `None` if it has to be made by itself.
-pub(crate) type Sent = Option<io::Result<usize>>;
+use super::{Refused, Sent};
 
 const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-
-/// The system makes no more sends in this way: the ring is of no use any more.
-#[derive(Debug)]
-pub(crate) struct Refused;
 
 /// Sends that are made within one call, and waited for by nobody.
 ///

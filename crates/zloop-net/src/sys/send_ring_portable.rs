@@ -3,10 +3,7 @@
 use std::io;
 use std::os::fd::RawFd;
 
-pub(crate) type Sent = Option<io::Result<usize>>;
-
-#[derive(Debug)]
-pub(crate) struct Refused;
+use super::{Refused, Sent};
 
 pub(crate) struct SendRing;
 
