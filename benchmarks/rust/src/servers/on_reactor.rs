@@ -1,4 +1,4 @@
-//! On zloop-core's reactor and zloop-net's streams.
+//! On zloop-core's reactor, at edges, and zloop-net's streams.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -50,7 +50,7 @@ fn advance<S: Service>(
                 let stream = Stream::new(Descriptor::Owned(accepted.fd));
                 reactor.register(
                     number,
-                    Interest::READABLE,
+                    Interest::READABLE | Interest::EDGE,
                     Source::Connection(stream, S::default()),
                 )?;
                 Ok(())
@@ -61,25 +61,36 @@ fn advance<S: Service>(
         Some(Source::Connection(stream, service)) => {
             let result = exchange(stream, service, readiness, buffer);
             let is_over = stream.is_closing() && stream.is_drained();
-            let interest = stream.interest();
-            if result.is_err() || is_over {
+            let interest = stream.interest() | Interest::EDGE;
+            let Ok(is_more_left) = result else {
+                reactor.deregister(token);
+                return Ok(());
+            };
+            if is_over {
                 reactor.deregister(token);
                 return Ok(());
             }
-            Ok(reactor.set_interest(token, interest)?)
+            reactor.set_interest(token, interest)?;
+            if is_more_left {
+                reactor.look_again(token)?;
+            }
+            Ok(())
         }
     }
 }
 
+/// Says whether the read may have left something.
 fn exchange(
     stream: &mut Stream<Vec<u8>>,
     service: &mut impl Service,
     readiness: Readiness,
     buffer: &mut [u8],
-) -> io::Result<()> {
+) -> io::Result<bool> {
+    let mut is_more_left = false;
     if readiness.is_readable() && stream.is_reading() {
         match stream.read(buffer)? {
             ReadOutcome::Data(count) => {
+                is_more_left = count == buffer.len() || readiness.has_ended();
                 stream.write_now(service.answer(&buffer[..count]), <[u8]>::to_vec)?;
             }
             ReadOutcome::End => stream.close(),
@@ -94,5 +105,5 @@ fn exchange(
         Some(FlowEvent::ResumeWriting) => stream.resume_reading(),
         None => {}
     }
-    Ok(())
+    Ok(is_more_left)
 }

@@ -105,25 +105,15 @@ impl Link {
 
     /// What happens next; reads once, if `readable`. Data is put into `buffer`. Without TLS, `now`
     /// is nothing to it.
+    #[inline]
     pub(super) fn next(
         &mut self,
         buffer: &mut [u8],
         readable: &mut bool,
         now: Duration,
     ) -> Option<Happening> {
-        if self.phase == Phase::Connecting && !self.finish_connecting() {
-            return None;
-        }
-        #[cfg(feature = "tls")]
-        if self.tls.is_some() {
-            return self.next_of_tls(buffer, readable, now);
-        }
-        let _ = now;
-        if self.phase == Phase::Made {
-            if self.stream.is_closing() {
-                return None;
-            }
-            return Some(self.announce());
+        if self.phase != Phase::Announced || self.has_tls() {
+            return self.next_of_others(buffer, readable, now);
         }
         if !std::mem::take(readable) || !self.stream.is_reading() {
             return None;
@@ -140,6 +130,28 @@ impl Link {
                 None
             }
         }
+    }
+
+    /// What happens next to one that is not announced yet, or has TLS.
+    #[inline(never)]
+    fn next_of_others(
+        &mut self,
+        buffer: &mut [u8],
+        readable: &mut bool,
+        now: Duration,
+    ) -> Option<Happening> {
+        if self.phase == Phase::Connecting && !self.finish_connecting() {
+            return None;
+        }
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return self.next_of_tls(buffer, readable, now);
+        }
+        let _ = (buffer, readable, now);
+        if self.stream.is_closing() {
+            return None;
+        }
+        Some(self.announce())
     }
 
     pub(super) fn announce(&mut self) -> Happening {
