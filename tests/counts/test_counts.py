@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-
 import pytest
 from counting import (
     CONNECTIONS,
@@ -19,6 +16,7 @@ from counting import (
     names,
     share_of_observing,
 )
+from kernel_support import has_io_uring
 from record import RENEW, VERSION, Record, read, this_build
 from tools import Unavailable
 
@@ -64,14 +62,6 @@ def test_http_requests(counts, name, most):
     if name == HTTP_REQUEST and not has_io_uring():
         pytest.skip("there is no io_uring, or it is not allowed")
     assert counts[name] <= most, f"with {CONNECTIONS} connections"
-
-
-def has_io_uring() -> bool:
-    """Whether the system lets this process have one."""
-    ring: int = ctypes.CDLL(None).syscall(425, 4, ctypes.create_string_buffer(120))
-    if ring >= 0:
-        os.close(ring)
-    return ring >= 0
 
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from contextlib import suppress
 
 import pytest
 from fault_support import reset
+from kernel_support import has_io_uring
 from transport_support import MEGABYTE, Recorder, accepted, receive, turns
 
 COUNT = 40
@@ -236,14 +236,6 @@ PROGRAM = textwrap.dedent("""
         assert runner.run(exchange(streams)) == [b"hello"] * COUNT
         runner.run(end(server, streams))
 """)
-
-
-def has_io_uring():
-    """Whether the system lets this process have one."""
-    ring = ctypes.CDLL(None).syscall(425, 4, ctypes.create_string_buffer(120))
-    if ring >= 0:
-        os.close(ring)
-    return ring >= 0
 
 
 @pytest.mark.parametrize(("setting", "allowed"), [("0", False), ("1", True), (None, True)])

@@ -89,7 +89,10 @@ def trusted_server(context):
         (second_certificate, "more than one certificate was loaded"),
         (curve, "a curve was set"),
         (messages, "there is a callback for messages"),
-        (trusted_server, "a certificate is trusted that is no authority's"),
+        (
+            trusted_server,
+            "a certificate is trusted that is no authority's: trust the one that issued it",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -263,7 +263,7 @@ class SSLContext(ssl.SSLContext):
             return "there are flags of host names that rustls does not know"
         known = self.cert_store_stats()
         if known["x509"] != known["x509_ca"]:
-            return "a certificate is trusted that is no authority's"
+            return "a certificate is trusted that is no authority's: trust the one that issued it"
         return None
 
     def _allows(self, version: ssl.TLSVersion, forbidding: ssl.Options) -> bool:
