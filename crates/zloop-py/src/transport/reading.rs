@@ -198,41 +198,46 @@ impl Instance<StreamTransport> {
         is_same && self.lost_count.get() == 0 && self.is_reading()
     }
 
-    /// Reads once into TLS's own buffer, and has it go on.
+    /// Reads into TLS's own buffer and has it go on, as long as each read fills the buffer, and as much in a turn as a
+    /// large read brings.
     fn read_ciphertext(
         &self,
         py: Python<'_>,
         protocol: &Protocol,
         layer: &Instance<TlsTransport>,
     ) -> PyResult<()> {
-        let mut size = 0;
-        let outcome = layer.receive(|buffer| {
-            size = buffer.len();
-            self.stream.borrow_mut().read(buffer)
-        });
-        match outcome {
-            Ok(ReadOutcome::Data(length)) => {
-                self.event_loop.count_received(length);
-                if length == size {
-                    self.look_again();
-                }
-                let result = layer.advance(py);
-                self.end_if_failed(
-                    py,
-                    result,
-                    "Fatal error: protocol.buffer_updated() call failed.",
-                )
+        let mut brought = 0;
+        while brought < STREAM_READ_SIZE {
+            let mut size = 0;
+            let outcome = layer.receive(|buffer| {
+                size = buffer.len();
+                self.stream.borrow_mut().read(buffer)
+            });
+            let length = match outcome {
+                Ok(ReadOutcome::Data(length)) => length,
+                Ok(ReadOutcome::End) => return self.end_received(py, protocol),
+                // TLS is at work further up the stack, and nothing was read.
+                Ok(ReadOutcome::Blocked) if size == 0 => break,
+                Ok(ReadOutcome::Blocked) => return Ok(()),
+                Err(error) => return self.fatal_error(py, os_error(py, &error), READ_FAILED),
+            };
+            brought += length;
+            self.event_loop.count_received(length);
+            let result = layer.advance(py);
+            self.end_if_failed(
+                py,
+                result,
+                "Fatal error: protocol.buffer_updated() call failed.",
+            )?;
+            if length < size {
+                return Ok(());
             }
-            Ok(ReadOutcome::End) => self.end_received(py, protocol),
-            Ok(ReadOutcome::Blocked) => {
-                if size == 0 {
-                    // TLS is at work further up the stack, and nothing was read.
-                    self.look_again();
-                }
-                Ok(())
+            if !self.goes_on_reading(protocol) {
+                break;
             }
-            Err(error) => self.fatal_error(py, os_error(py, &error), READ_FAILED),
         }
+        self.look_again();
+        Ok(())
     }
 
     fn receive(&self, py: Python<'_>, is_copied: bool, size: usize) -> PyResult<Received> {
