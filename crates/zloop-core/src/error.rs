@@ -44,8 +44,8 @@ pub enum Error {
     #[error("descriptor {0} is registered already")]
     AlreadyRegistered(RawFd),
 
-    /// The token's registration has ended.
-    #[error("the registration has ended")]
+    /// The token's registration has ended, or is of something that cannot be asked for this.
+    #[error("there is no such registration, or no longer")]
     Ended,
 
     /// No token is left for another registration.
@@ -68,7 +68,11 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::NotADescriptor(_) | Self::AlreadyRegistered(_) | Self::Ended => Fault::Caller,
-            Self::System { source, .. } if sys::is_not_open(source) => Fault::Caller,
+            Self::System { source, .. }
+                if sys::is_not_open(source) || source.kind() == io::ErrorKind::InvalidInput =>
+            {
+                Fault::Caller
+            }
             Self::Full | Self::System { .. } => Fault::System,
         }
     }

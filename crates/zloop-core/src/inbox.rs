@@ -43,14 +43,17 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Adds `item` and wakes the loop.
+    /// Adds `item` and wakes the loop. Once the queue is [closed](Self::close), the item is dropped.
     pub fn push(&self, item: T) {
-        self.push_silently(item);
-        self.shared.waker.wake();
+        if self.shared.queue.push(item).is_ok() {
+            self.shared.waker.wake();
+        }
     }
 
-    fn push_silently(&self, item: T) {
-        self.shared.queue.push(item);
+    /// Drops what is queued, and whatever is pushed from now on. A [`Schedule`](crate::Schedule) that is dropped closes
+    /// its inbox, so that what other threads hold does not keep tasks that nobody will run.
+    pub fn close(&self) {
+        self.shared.queue.close();
     }
 
     /// Whether nothing is queued. This takes no lock, and is what
@@ -75,7 +78,7 @@ impl<T> Inbox<T> {
     }
 
     /// Exchanges the queue for `other`, which should be empty: nothing is copied or allocated, and
-    /// the lock is held for an instant. What `other` had is queued.
+    /// the lock is held for an instant. What `other` had is queued. A closed queue leaves `other` as it is.
     #[inline]
     pub fn swap(&self, other: &mut Vec<T>) {
         self.shared.queue.swap(other);
@@ -119,7 +122,7 @@ mod tests {
     fn swapping_keeps_what_the_other_had() {
         let reactor = Reactor::<()>::new().expect("a reactor");
         let inbox = Inbox::new(reactor.waker());
-        inbox.push_silently(1);
+        inbox.shared.queue.push(1).expect("an open queue");
         let mut other = vec![2, 3];
         inbox.swap(&mut other);
         assert_eq!((other.as_slice(), inbox.len()), ([1].as_slice(), 2));
@@ -127,6 +130,22 @@ mod tests {
         inbox.drain_into(&mut rest);
         assert_eq!(rest, [0, 2, 3]);
         assert!(inbox.is_empty());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no timerfd, and so no poller")]
+    fn a_closed_queue_drops_what_it_has_and_what_comes() {
+        let reactor = Reactor::<()>::new().expect("a reactor");
+        let inbox = Inbox::new(reactor.waker());
+        let item = Arc::new(());
+        inbox.push(Arc::clone(&item));
+        inbox.close();
+        inbox.push(Arc::clone(&item));
+        assert_eq!((inbox.len(), Arc::strong_count(&item)), (0, 1));
+        let mut taken = Vec::new();
+        inbox.swap(&mut taken);
+        inbox.drain_into(&mut taken);
+        assert!(taken.is_empty());
     }
 
     /// Each wait could last a minute, so a single lost wake-up shows.

@@ -27,8 +27,7 @@ impl Model {
 
     /// As `Inbox::push`.
     fn push(&self, item: usize) {
-        self.queue.push(item);
-        if self.state.notify() {
+        if self.queue.push(item).is_ok() && self.state.notify() {
             *self.told.lock().unwrap() += 1;
             self.condition.notify_one();
         }
@@ -109,5 +108,21 @@ fn a_look_in_between_loses_no_wake_up() {
         }
         assert_eq!(received, [0, 1], "in the order of pushing");
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_pushed_while_the_queue_is_closed_is_dropped() {
+    check(|| {
+        let queue = Arc::new(Queue::new());
+        let item = Arc::new(());
+        let pusher = (Arc::clone(&queue), Arc::clone(&item));
+        let thread = thread::spawn(move || {
+            let (queue, item) = pusher;
+            drop(queue.push(item));
+        });
+        queue.close();
+        thread.join().unwrap();
+        assert_eq!((queue.len(), Arc::strong_count(&item)), (0, 1));
     });
 }

@@ -6,7 +6,8 @@ use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// What many threads push and one takes out. Whether it is empty can be asked without its lock.
 pub(crate) struct Queue<T> {
-    items: Mutex<Vec<T>>,
+    /// `None` once it is closed.
+    items: Mutex<Option<Vec<T>>>,
     /// How many items there are, written under the lock and read without.
     len: AtomicUsize,
 }
@@ -14,15 +15,29 @@ pub(crate) struct Queue<T> {
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self {
-            items: Mutex::new(Vec::new()),
+            items: Mutex::new(Some(Vec::new())),
             len: AtomicUsize::new(0),
         }
     }
 
-    pub(crate) fn push(&self, item: T) {
+    /// Gives the item back if the queue is closed: it is not to be dropped under the lock.
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
         let mut items = self.lock();
+        let Some(items) = &mut *items else {
+            return Err(item);
+        };
         items.push(item);
         self.len.store(items.len(), Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Drops what is queued, and takes nothing any more.
+    pub(crate) fn close(&self) {
+        let mut items = self.lock();
+        self.len.store(0, Ordering::SeqCst);
+        let dropped = items.take();
+        drop(items);
+        drop(dropped);
     }
 
     #[inline]
@@ -38,18 +53,20 @@ impl<T> Queue<T> {
         }
         let mut items = self.lock();
         self.len.store(0, Ordering::SeqCst);
-        destination.extend(items.drain(..));
+        destination.extend(items.iter_mut().flat_map(|items| items.drain(..)));
     }
 
     /// Exchanges the items for those of `other`.
     #[inline]
     pub(crate) fn swap(&self, other: &mut Vec<T>) {
         let mut items = self.lock();
-        std::mem::swap(&mut *items, other);
-        self.len.store(items.len(), Ordering::SeqCst);
+        if let Some(items) = &mut *items {
+            std::mem::swap(items, other);
+            self.len.store(items.len(), Ordering::SeqCst);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<T>>> {
         // A panic under the lock can only come from the allocator or the caller's iterator, and
         // leaves a whole queue behind.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)

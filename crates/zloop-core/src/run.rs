@@ -133,15 +133,15 @@ impl<C: Clock> EventLoop<C> {
         self.schedule.reactor_mut().deregister(token).is_some()
     }
 
-    /// A handle for other threads.
+    /// A handle for other threads. It may outlive the loop, whose selector's descriptors stay open for as long.
     pub fn remote(&self) -> Remote<C> {
         Remote {
             inbox: self.schedule.inbox().clone(),
         }
     }
 
-    /// Ends [`run`](Self::run) after the present turn, and with it a [`run_pending`](Self::run_pending) that a
-    /// callback began within it.
+    /// Ends [`run`](Self::run) after the present turn, and with it a run that a callback began within it. Called
+    /// before there is a run, it ends the next one after its first turn.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
@@ -152,10 +152,12 @@ impl<C: Clock> EventLoop<C> {
     ///
     /// What the system says of a wait. A wait that a signal interrupts goes on.
     pub fn run(&mut self) -> io::Result<()> {
-        let _run = self.schedule.begin_run();
+        let run = self.schedule.begin_run();
         loop {
             self.turn(None)?;
-            if std::mem::take(&mut self.stopping) {
+            if self.stopping {
+                // The run around this one is to end as well.
+                self.stopping = !run.is_outermost();
                 return Ok(());
             }
         }
@@ -173,7 +175,7 @@ impl<C: Clock> EventLoop<C> {
         loop {
             let ran = self.turn(Some(Duration::ZERO))?;
             if self.stopping || ran == 0 {
-                // The run around this one is to end as well.
+                // As above.
                 self.stopping &= !run.is_outermost();
                 return Ok(());
             }
@@ -201,7 +203,7 @@ impl<C: Clock> EventLoop<C> {
 
     /// Says whether there was one to call: it may have ended, or be running.
     fn call_watcher(&mut self, token: Token, readiness: Readiness) -> bool {
-        let Some(mut watcher) = self
+        let Some(watcher) = self
             .schedule
             .reactor_mut()
             .source_mut(token)
@@ -209,11 +211,34 @@ impl<C: Clock> EventLoop<C> {
         else {
             return false;
         };
-        watcher(self, token, readiness);
-        if let Some(place) = self.schedule.reactor_mut().source_mut(token) {
-            *place = Some(watcher);
-        }
+        let mut calling = Calling {
+            event_loop: self,
+            token,
+            watcher,
+        };
+        (calling.watcher)(calling.event_loop, token, readiness);
         true
+    }
+}
+
+/// A watcher that is out of its place while it runs, and comes back even if it panics.
+struct Calling<'a, C: Clock> {
+    event_loop: &'a mut EventLoop<C>,
+    token: Token,
+    watcher: Watcher<C>,
+}
+
+impl<C: Clock> Drop for Calling<'_, C> {
+    fn drop(&mut self) {
+        let reactor = self.event_loop.schedule.reactor_mut();
+        let Some(place) = reactor.source_mut(self.token) else {
+            return;
+        };
+        *place = Some(std::mem::replace(&mut self.watcher, Box::new(|_, _, _| ())));
+        if std::thread::panicking() {
+            // At edges, what it did not get to would not be told of again.
+            let _ = reactor.look_again(self.token);
+        }
     }
 }
 

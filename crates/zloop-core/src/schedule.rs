@@ -173,7 +173,7 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         &self.timers
     }
 
-    /// The way in for other threads.
+    /// The way in for other threads, [closed](Inbox::close) when the schedule is dropped.
     #[inline]
     #[must_use]
     pub const fn inbox(&self) -> &Inbox<R> {
@@ -332,6 +332,12 @@ impl<S, T, R, C: Clock> Schedule<S, T, R, C> {
         }
         self.before_events = self.ready.len();
         Ok(())
+    }
+}
+
+impl<S, T, R, C: Clock> Drop for Schedule<S, T, R, C> {
+    fn drop(&mut self) {
+        self.inbox.close();
     }
 }
 

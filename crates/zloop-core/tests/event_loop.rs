@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -236,4 +238,62 @@ fn a_watcher_at_edges_can_leave_something_for_later() {
     event_loop.run().expect("a run");
     assert_eq!(count.get(), 3);
     assert!(matches!(event_loop.look_again(token), Err(Error::Ended)));
+}
+
+#[test]
+fn a_watcher_that_panics_is_called_again() {
+    for interest in [Interest::READABLE, Interest::READABLE | Interest::EDGE] {
+        let mut event_loop = EventLoop::new().expect("a loop");
+        let (near, mut far) = UnixStream::pair().expect("a pair");
+        far.write_all(b"?").expect("a write");
+        let calls = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&calls);
+        let fd = near.as_raw_fd();
+        let watcher = move |_: &mut EventLoop, _, _| {
+            counted.set(counted.get() + 1);
+            assert!(counted.get() > 1, "as the test wants");
+            (&near).read_exact(&mut [0]).expect("a byte");
+        };
+        event_loop.watch(fd, interest, watcher).expect("a watch");
+        let run = catch_unwind(AssertUnwindSafe(|| event_loop.run_pending()));
+        run.expect_err("a panic");
+        event_loop.run_pending().expect("a run");
+        assert_eq!(calls.get(), 2);
+    }
+}
+
+#[test]
+fn what_others_hold_of_a_loop_that_is_gone_keeps_no_callback() {
+    let event_loop = EventLoop::new().expect("a loop");
+    let remote = event_loop.remote();
+    let owned = Arc::new(());
+    let hold = |owned: &Arc<()>| {
+        let (owned, itself) = (Arc::clone(owned), remote.clone());
+        move |_: &mut EventLoop| drop((owned, itself))
+    };
+    remote.call_soon(hold(&owned));
+    assert_eq!(Arc::strong_count(&owned), 2);
+    drop(event_loop);
+    remote.call_soon(hold(&owned));
+    assert_eq!(Arc::strong_count(&owned), 1);
+}
+
+#[test]
+fn a_stop_within_a_run_within_ends_both() {
+    let mut event_loop = EventLoop::new().expect("a loop");
+    event_loop.call_soon(|event_loop| {
+        event_loop.call_soon(EventLoop::stop);
+        event_loop.run().expect("a run within");
+    });
+    event_loop.run().expect("a run that stops");
+    let ran = Rc::new(Cell::new(false));
+    let noted = Rc::clone(&ran);
+    event_loop.call_soon(move |event_loop| {
+        event_loop.call_soon(move |event_loop| {
+            noted.set(true);
+            event_loop.stop();
+        });
+    });
+    event_loop.run().expect("a run that stops");
+    assert!(ran.get(), "no stop was left over");
 }

@@ -81,7 +81,8 @@ impl FlushBatch {
         }
     }
 
-    /// Does for each stream what [`Stream::flush`] does, in order, and puts what came of it behind `outcomes`.
+    /// Does for each stream what [`Stream::flush`] does, in order, and adds what came of it to `outcomes`, which is to be
+    /// cleared where it is used again.
     pub fn flush<C: AsRef<[u8]>>(
         &mut self,
         streams: &mut [impl DerefMut<Target = Stream<C>>],

@@ -1,7 +1,7 @@
 //! Listeners of a driver: when they accept, when they do not, and where they are.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::io::ErrorKind;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -58,12 +58,44 @@ fn listen<H: Handler>(driver: &mut Driver<H>) -> (Token, SocketAddr) {
     (listener, address.ip().expect("an IP address"))
 }
 
-/// A socket to listen on that is readable and accepts nothing, with what keeps it readable.
-fn broken<H: Handler>(driver: &mut Driver<H>) -> (Token, UnixStream) {
-    let (near, mut far) = UnixStream::pair().expect("a pair");
-    near.set_nonblocking(true).expect("a non-blocking socket");
-    far.write_all(b"x").expect("a write");
-    (driver.listen(OwnedFd::from(near)).expect("a token"), far)
+/// A listener that is readable and accepts nothing: it listens no longer.
+fn broken<H: Handler>(driver: &mut Driver<H>) -> Token {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let same = TcpStream::from(OwnedFd::from(listener.try_clone().expect("a number")));
+    let token = driver.listen(listener.into()).expect("a token");
+    same.shutdown(Shutdown::Both).expect("an end");
+    token
+}
+
+#[test]
+fn what_does_not_listen_is_refused_at_once() {
+    let mut driver = Driver::<Guests>::new().expect("a driver");
+    let stream = UnixStream::pair().expect("a pair").0;
+    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for socket in [OwnedFd::from(stream), OwnedFd::from(datagrams)] {
+        let error = driver.listen(socket).expect_err("no listener");
+        assert_eq!(error.fault(), zloop_core::Fault::Caller);
+        assert_eq!(std::io::Error::from(error).kind(), ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn what_blocks_is_made_not_to() {
+    let mut driver = Driver::new().expect("a driver");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    driver.listen(listener.into()).expect("a token");
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let adopted = driver.adopt(near.into()).expect("a token");
+    let _client = TcpStream::connect(address).expect("a connection");
+    let mut guests = guests(5);
+    driver.run_pending(&mut guests).expect("a run");
+    assert_eq!(guests.here.len(), 2);
+    // More than the system takes.
+    driver.write(adopted, vec![0; 8 << 20]).expect("a write");
+    driver.run_pending(&mut guests).expect("a run");
+    assert!(driver.buffered(adopted) > 0);
+    drop(far);
 }
 
 fn five_clients(address: SocketAddr) -> Vec<TcpStream> {
@@ -100,7 +132,7 @@ fn a_paused_listener_is_not_tried_again_and_one_that_goes_on_is_only_after_a_whi
     let clock = ManualClock::new();
     let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
     let mut guests = guests(1);
-    let (listener, _far) = broken(&mut driver);
+    let listener = broken(&mut driver);
     driver.run_pending(&mut guests).expect("a run");
     assert_eq!(guests.refused, 1);
 
@@ -228,7 +260,7 @@ fn the_end_of_a_rest_does_not_wake_the_listener_that_has_its_place() {
         script.listener = Some(listener);
     };
     let mut script = Script::new(nothing, replace);
-    let (_, _far) = broken(&mut driver);
+    broken(&mut driver);
     driver.run_pending(&mut script).expect("a run");
     let listener = script.listener.expect("a failure");
     let address = driver
@@ -247,7 +279,7 @@ fn there_is_one_failure_each_time(at_failure: Step) {
     let clock = ManualClock::new();
     let mut driver = Driver::with_clock(clock.clone()).expect("a driver");
     let mut script = Script::new(nothing, at_failure);
-    let (_, _far) = broken(&mut driver);
+    broken(&mut driver);
     for refused in 1..4 {
         driver.run_pending(&mut script).expect("a run");
         assert_eq!(script.refused, refused);

@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use zloop_core::{Interest, Token};
 use zloop_net::{Driver, Error, Handler};
@@ -21,6 +22,7 @@ enum Answering {
     Panicking,
     PanickingAtOnce,
     Stopping,
+    StoppingWithin,
 }
 
 struct Program {
@@ -45,6 +47,10 @@ impl Handler for Program {
             Answering::Stopping => {
                 driver.stop();
                 driver.run_pending(self).expect("a run within");
+            }
+            Answering::StoppingWithin => {
+                driver.call_soon(|_, driver| driver.stop());
+                driver.run(self).expect("a run within");
             }
         }
     }
@@ -121,6 +127,64 @@ fn a_stop_reaches_the_run_around_a_run() {
     let (_, mut far) = adopted(&mut driver);
     far.write_all(b"?").expect("a write");
     driver.run(&mut program).expect("a run that stops");
+}
+
+#[test]
+fn a_stop_within_a_run_within_ends_both() {
+    let (mut driver, mut program) = program(Answering::StoppingWithin);
+    let (_, mut far) = adopted(&mut driver);
+    far.write_all(b"?").expect("a write");
+    driver.run(&mut program).expect("a run that stops");
+    // Neither stop is left over.
+    let ran = Rc::new(Cell::new(0));
+    for _ in 0..2 {
+        let counted = Rc::clone(&ran);
+        driver.call_soon(move |_, driver| {
+            driver.call_soon(move |_, driver| {
+                counted.set(counted.get() + 1);
+                driver.stop();
+            });
+        });
+        driver.run(&mut program).expect("a run that stops");
+    }
+    assert_eq!(ran.get(), 2);
+}
+
+#[test]
+fn a_watcher_that_panics_is_called_again() {
+    for interest in [Interest::READABLE, Interest::READABLE | Interest::EDGE] {
+        let (mut driver, mut program) = program(Answering::Nothing);
+        let (near, mut far) = UnixStream::pair().expect("a pair");
+        far.write_all(b"?").expect("a write");
+        let calls = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&calls);
+        let fd = near.as_raw_fd();
+        let watcher = move |_: &mut Program, _: &mut Driver<Program>, _, _| {
+            counted.set(counted.get() + 1);
+            assert!(counted.get() > 1, "as the test wants");
+            (&near).read_exact(&mut [0]).expect("a byte");
+        };
+        driver.watch(fd, interest, watcher).expect("a watch");
+        run_to_a_panic(&mut driver, &mut program);
+        driver.run_pending(&mut program).expect("a run");
+        assert_eq!(calls.get(), 2);
+    }
+}
+
+#[test]
+fn what_others_hold_of_a_driver_that_is_gone_keeps_no_task() {
+    let (driver, _) = program(Answering::Nothing);
+    let remote = driver.remote();
+    let owned = Arc::new(());
+    let hold = |owned: &Arc<()>| {
+        let (owned, itself) = (Arc::clone(owned), remote.clone());
+        move |_: &mut Program, _: &mut Driver<Program>| drop((owned, itself))
+    };
+    remote.call_soon(hold(&owned));
+    assert_eq!(Arc::strong_count(&owned), 2);
+    drop(driver);
+    remote.call_soon(hold(&owned));
+    assert_eq!(Arc::strong_count(&owned), 1);
 }
 
 #[test]

@@ -12,7 +12,10 @@ use crate::flow::FlowEvent;
 /// method of the driver calls a handler. A handler may call any of them, and is told of other things
 /// meanwhile if it runs the driver. What it writes is sent when it returns, if not before.
 ///
-/// Each connection is named by a [`Token`], which never comes again. For those that were
+/// A panic goes through the run to its caller. The driver can be run again: the connection that was being served is
+/// served again.
+///
+/// Each connection is named by a [`Token`], which never comes again from the same driver. For those that were
 /// [announced](Self::connected), and those that the program [began](Driver::connect) itself,
 /// [`closed`](Self::closed) comes once, and last.
 pub trait Handler: Sized {

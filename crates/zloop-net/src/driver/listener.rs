@@ -9,11 +9,11 @@ use zloop_core::{Interest, Token};
 use super::link::Link;
 #[cfg(feature = "tls")]
 use super::tls::TlsLayer;
-use super::{Driver, Error, Handler, Source};
+use super::{Driver, Error, Handler, Source, set_nonblocking};
 use crate::accept::{Accepted, accept};
 use crate::address::Address;
 use crate::fault::Fault;
-use crate::tcp;
+use crate::{sys, tcp};
 
 /// The most connections that are accepted before others are served.
 const MAX_ACCEPTED: usize = 64;
@@ -58,15 +58,17 @@ impl Listener {
 }
 
 impl<H: Handler> Driver<H> {
-    /// Accepts connections from a socket that [`tcp::listen`](crate::tcp::listen) or
-    /// [`unix::listen`](crate::unix::listen) made, until the token is [closed](Self::close).
+    /// Accepts connections from a socket that listens, as [`tcp::listen`](crate::tcp::listen) and
+    /// [`unix::listen`](crate::unix::listen) make one, until the token is [closed](Self::close). It is made
+    /// non-blocking.
     ///
     /// When that fails and the peer is not to blame, as when the system is out of descriptors, it
     /// tries again ten times a second. On TCP connections small writes are sent at once.
     ///
     /// # Errors
     ///
-    /// As [`Reactor::register`](zloop_core::Reactor::register).
+    /// As [`Reactor::register`](zloop_core::Reactor::register); of a socket that does not listen,
+    /// [`io::ErrorKind::InvalidInput`].
     pub fn listen(&mut self, socket: OwnedFd) -> Result<Token, zloop_core::Error> {
         self.add_listener(Listener::new(socket))
     }
@@ -76,7 +78,7 @@ impl<H: Handler> Driver<H> {
     ///
     /// # Errors
     ///
-    /// As [`Reactor::register`](zloop_core::Reactor::register).
+    /// As [`listen`](Self::listen).
     #[cfg(feature = "tls")]
     pub fn listen_tls(
         &mut self,
@@ -111,6 +113,14 @@ impl<H: Handler> Driver<H> {
 
     fn add_listener(&mut self, listener: Listener) -> Result<Token, zloop_core::Error> {
         let fd = listener.socket.as_raw_fd();
+        if !sys::may_listen(&listener.socket) {
+            let source = io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the socket does not listen; tcp::listen and unix::listen make one that does",
+            );
+            return Err(zloop_core::Error::System { fd, source });
+        }
+        set_nonblocking(&listener.socket)?;
         let source = Source::Listener(Box::new(listener));
         let reactor = self.schedule.reactor_mut();
         reactor.register(fd, Interest::READABLE, source)

@@ -53,7 +53,9 @@ enum Source<H> {
 /// [`Handler`] what happens.
 ///
 /// It is made of [`Stream`](crate::Stream)s over a [`Schedule`], and does for each of them what its
-/// page says has to be done. What a handler writes is gathered and sent once, when its method
+/// page says has to be done. A token names something of the driver that gave it, and must not be used with another one,
+/// where it may name a stranger. What a connection's methods answer changes when [`Handler::closed`] was told, not
+/// before. What a handler writes is gathered and sent once, when its method
 /// returns; only many bytes are sent sooner, to save a copy of them.
 ///
 /// ```
@@ -161,14 +163,34 @@ impl<H: Handler> Driver<H> {
         self.add_link(link)
     }
 
-    /// Owns a stream that is connected already: one of a pair, or the reading end of a pipe. It has to
-    /// be non-blocking. It is announced.
+    /// Owns a stream that is connected already: one of a pair, or the reading end of a pipe. It is made
+    /// non-blocking, and announced.
     ///
     /// # Errors
     ///
     /// As [`Reactor::register`](zloop_core::Reactor::register).
     pub fn adopt(&mut self, fd: OwnedFd) -> Result<Token, zloop_core::Error> {
+        set_nonblocking(&fd)?;
         self.add_link(Link::connected(fd))
+    }
+
+    /// As [`adopt`](Self::adopt), with TLS, as the side that the session is of. It is announced when the handshake is
+    /// done. Its write limits are those of `options`.
+    ///
+    /// # Errors
+    ///
+    /// As [`adopt`](Self::adopt).
+    #[cfg(feature = "tls")]
+    pub fn adopt_tls(
+        &mut self,
+        fd: OwnedFd,
+        session: zloop_tls::RustlsSession,
+        options: zloop_tls::Options,
+    ) -> Result<Token, zloop_core::Error> {
+        set_nonblocking(&fd)?;
+        let mut link = Link::connected(fd);
+        link.tls = Some(Box::new(tls::TlsLayer::new(session, options)));
+        self.add_link(link)
     }
 
     /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names, with
@@ -358,7 +380,7 @@ impl<H: Handler> Driver<H> {
         self.schedule.remove(timer).is_some()
     }
 
-    /// A handle for other threads.
+    /// A handle for other threads. It may outlive the driver, whose selector's descriptors stay open for as long.
     #[must_use]
     pub fn remote(&self) -> Remote<H> {
         Remote {
@@ -366,8 +388,8 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Ends [`run`](Self::run) after the present turn, and with it a [`run_pending`](Self::run_pending) that
-    /// a handler began within it. What was written is sent as far as the
+    /// Ends [`run`](Self::run) after the present turn, and with it a run that a handler began within it. Called before
+    /// there is a run, it ends the next one after its first turn. What was written is sent as far as the
     /// system takes it; connections stay open until the driver is dropped.
     pub fn stop(&mut self) {
         self.stopping = true;
@@ -417,6 +439,14 @@ impl<H: Handler> Driver<H> {
         }
         Some(result)
     }
+}
+
+fn set_nonblocking(fd: &OwnedFd) -> Result<(), zloop_core::Error> {
+    let made = rustix::io::ioctl_fionbio(fd, true);
+    made.map_err(|error| zloop_core::Error::System {
+        fd: fd.as_raw_fd(),
+        source: error.into(),
+    })
 }
 
 /// The connection of a token, for those who hold other parts of the driver too.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use zloop_core::{Readiness, Ready, Run, Timestamp, Token};
 
 use super::link::Happening;
-use super::{Driver, Error, Handler, READ_SIZE, Source, link_of, since_epoch};
+use super::{Driver, Error, Handler, READ_SIZE, Source, Watcher, link_of, since_epoch};
 use crate::read_buffer::ReadBuffer;
 
 impl<H: Handler> Driver<H> {
@@ -16,10 +16,12 @@ impl<H: Handler> Driver<H> {
     ///
     /// What the system says of a wait. What happens to connections is told to the handler.
     pub fn run(&mut self, handler: &mut H) -> io::Result<()> {
-        let _run = self.begin_run(handler);
+        let run = self.begin_run(handler);
         loop {
             self.turn(handler, None)?;
-            if std::mem::take(&mut self.stopping) {
+            if self.stopping {
+                // The run around this one is to end as well.
+                self.stopping = !run.is_outermost();
                 return Ok(());
             }
         }
@@ -38,7 +40,7 @@ impl<H: Handler> Driver<H> {
         loop {
             let ran = self.turn(handler, Some(Duration::ZERO))?;
             if self.stopping || ran == 0 {
-                // The run around this one is to end as well.
+                // As above.
                 self.stopping &= !run.is_outermost();
                 return Ok(());
             }
@@ -81,14 +83,15 @@ impl<H: Handler> Driver<H> {
             Some(Source::Listener(_)) => self.accept(handler, token),
             Some(Source::Watcher(watcher)) => {
                 // One that runs the driver is not entered again.
-                let Some(mut running) = watcher.take() else {
+                let Some(watcher) = watcher.take() else {
                     return false;
                 };
-                running(handler, self, token, readiness);
-                if let Some(Source::Watcher(place)) = self.schedule.reactor_mut().source_mut(token)
-                {
-                    *place = Some(running);
-                }
+                let mut calling = Calling {
+                    driver: self,
+                    token,
+                    watcher,
+                };
+                (calling.watcher)(handler, calling.driver, token, readiness);
             }
             // It ended earlier in this turn. (Connections were served above.)
             Some(Source::Link(_)) | None => return false,
@@ -283,6 +286,28 @@ impl<H: Handler> Driver<H> {
         });
         if let Some(tls) = self.link_mut(token).and_then(|link| link.tls.as_mut()) {
             tls.timer = timer;
+        }
+    }
+}
+
+/// A watcher that is out of its place while it runs, and comes back even if it panics.
+struct Calling<'a, H: Handler> {
+    driver: &'a mut Driver<H>,
+    token: Token,
+    watcher: Watcher<H>,
+}
+
+impl<H: Handler> Drop for Calling<'_, H> {
+    fn drop(&mut self) {
+        let reactor = self.driver.schedule.reactor_mut();
+        let Some(Source::Watcher(place)) = reactor.source_mut(self.token) else {
+            return;
+        };
+        let watcher = &mut self.watcher;
+        *place = Some(std::mem::replace(watcher, Box::new(|_, _, _, _| ())));
+        if std::thread::panicking() {
+            // At edges, what it did not get to would not be told of again.
+            let _ = reactor.look_again(self.token);
         }
     }
 }

@@ -43,3 +43,14 @@ fn accept_once(listener: RawFd) -> rustix::io::Result<(OwnedFd, Option<SocketAdd
     rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
     Ok((fd, address))
 }
+
+/// Whether connections can come from it, as far as the system can be asked.
+pub(crate) fn may_listen(socket: &OwnedFd) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return rustix::net::sockopt::socket_acceptconn(socket).unwrap_or(false);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = socket;
+        true
+    }
+}

@@ -20,7 +20,7 @@ mod transfer;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 
-pub(crate) use accept::accept;
+pub(crate) use accept::{accept, may_listen};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use batch::{receive_batch, send_batch};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

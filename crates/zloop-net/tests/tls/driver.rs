@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -227,4 +228,29 @@ fn an_end_without_close_notify_is_an_error() {
         both.heard,
         [format!("server closed {:?}", Some(Fault::Peer))]
     );
+}
+
+#[test]
+fn what_is_connected_already_can_have_tls() {
+    let certificate = Certificate::make();
+    let mut driver = Driver::new().expect("a driver");
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let options = Options::default();
+    let session = certificate.acceptor().accept().expect("a session");
+    driver
+        .adopt_tls(near.into(), session, options.clone())
+        .expect("a token");
+    let session = certificate.connector().connect(HOST).expect("a session");
+    let client = driver
+        .adopt_tls(far.into(), session, options)
+        .expect("a token");
+    driver.write(client, "hello").expect("a write");
+    let mut both = Both {
+        client: Some(client),
+        expected: 5,
+        ..Both::default()
+    };
+    driver.run(&mut both).expect("a run");
+    assert_eq!(both.received, b"hello");
+    assert_eq!(both.negotiated, ["echo", "echo"]);
 }

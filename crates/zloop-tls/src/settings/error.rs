@@ -16,6 +16,16 @@ pub enum SettingsError {
         error: io::Error,
     },
 
+    /// A file has not what it should have.
+    #[error("{path}: {error}", path = .path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: Box<SettingsError>,
+    },
+
     /// What should be PEM is not.
     #[error("not well-formed PEM: {0}")]
     Pem(#[source] io::Error),

@@ -25,12 +25,8 @@ impl Identity {
     ///
     /// If the bytes are not PEM, or have no certificate or no readable key.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, SettingsError> {
-        let chain = certificates(chain)?;
-        if chain.is_empty() {
-            return Err(SettingsError::NoCertificate);
-        }
         Ok(Self {
-            chain,
+            chain: some_certificates(chain)?,
             key: private_key(key)?,
         })
     }
@@ -39,12 +35,15 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, and as [`from_pem`](Self::from_pem).
+    /// If a file cannot be read, and [`SettingsError::InFile`] with what [`from_pem`](Self::from_pem) says.
     pub fn from_files(
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
     ) -> Result<Self, SettingsError> {
-        Self::from_pem(&read(chain.as_ref())?, &read(key.as_ref())?)
+        Ok(Self {
+            chain: read_file(chain.as_ref(), some_certificates)?,
+            key: read_file(key.as_ref(), private_key)?,
+        })
     }
 
     pub(super) fn certified(
@@ -119,9 +118,9 @@ impl Roots {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, and as [`from_pem`](Self::from_pem).
+    /// If the file cannot be read, and [`SettingsError::InFile`] with what [`from_pem`](Self::from_pem) says.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SettingsError> {
-        Self::from_pem(&read(path.as_ref())?)
+        read_file(path.as_ref(), Self::from_pem)
     }
 
     /// Trusts those in `pem` too, and says how many they were.
@@ -130,10 +129,7 @@ impl Roots {
     ///
     /// As [`from_pem`](Self::from_pem).
     pub fn add_pem(&mut self, pem: &[u8]) -> Result<usize, SettingsError> {
-        let certificates = certificates(pem)?;
-        if certificates.is_empty() {
-            return Err(SettingsError::NoCertificate);
-        }
+        let certificates = some_certificates(pem)?;
         let count = certificates.len();
         for certificate in certificates {
             self.add(certificate)?;
@@ -188,17 +184,29 @@ impl Default for Roots {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, SettingsError> {
-    std::fs::read(path).map_err(|error| SettingsError::File {
+/// What `parse` makes of a file's bytes; of what it refuses, the error names the file.
+fn read_file<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, SettingsError>,
+) -> Result<T, SettingsError> {
+    let bytes = std::fs::read(path).map_err(|error| SettingsError::File {
         path: path.into(),
         error,
+    })?;
+    parse(&bytes).map_err(|error| SettingsError::InFile {
+        path: path.into(),
+        error: Box::new(error),
     })
 }
 
-fn certificates(mut pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
-    rustls_pemfile::certs(&mut pem)
+fn some_certificates(mut pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
+    let certificates: Vec<_> = rustls_pemfile::certs(&mut pem)
         .collect::<Result<_, _>>()
-        .map_err(SettingsError::Pem)
+        .map_err(SettingsError::Pem)?;
+    if certificates.is_empty() {
+        return Err(SettingsError::NoCertificate);
+    }
+    Ok(certificates)
 }
 
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, SettingsError> {

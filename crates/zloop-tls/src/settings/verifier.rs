@@ -153,6 +153,13 @@ fn explain(
     intermediates: &[CertificateDer<'_>],
     roots: &RootCertStore,
 ) -> Error {
+    let error = match error {
+        // Whose key is of another kind than the signature has not signed, and is only a namesake.
+        Error::InvalidCertificate(
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => CertificateError::UnknownIssuer.into(),
+        error => error,
+    };
     let authority = match &error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => false,
         Error::InvalidCertificate(CertificateError::Other(OtherError(other)))

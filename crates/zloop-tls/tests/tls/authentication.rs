@@ -7,8 +7,8 @@ use zloop_tls::{
 
 use crate::bench::{Node, Note, Pair};
 use crate::certificates::{
-    AUTHORITY, CLIENT, HOST, STRANGER, client_settings, expired, not_yet_valid, only_for_clients,
-    only_for_servers, self_signed_pem, server_settings,
+    AUTHORITY, Authority, CLIENT, HOST, STRANGER, client_settings, expired, not_yet_valid,
+    only_for_clients, only_for_servers, self_signed_pem, server_settings,
 };
 
 const VERSIONS: [Version; 2] = [Version::Tls12, Version::Tls13];
@@ -139,6 +139,14 @@ fn an_unknown_authority_is_not_believed_whether_it_is_shown_or_not() {
     let identity = Identity::from_pem(with_authority.as_bytes(), key.as_bytes()).unwrap();
     let error = wrong(19, "self-signed certificate in certificate chain");
     assert_eq!(judge(&identity, HOST), [error.clone(), error, None]);
+}
+
+#[test]
+fn who_has_only_an_authoritys_name_is_nobody_known() {
+    let namesake = Authority::with_other_key("trusted authority");
+    let error = wrong(20, "unable to get local issuer certificate");
+    let [known, ..] = judge(&namesake.issue(HOST, |_| ()), HOST);
+    assert_eq!(known, error);
 }
 
 #[test]

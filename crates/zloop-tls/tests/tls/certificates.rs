@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
 };
 use zloop_tls::{Acceptor, ClientSettings, Connector, Identity, Roots, ServerSettings};
 
@@ -28,7 +28,15 @@ pub struct Authority {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
+        Self::with_key(name, KeyPair::generate().unwrap())
+    }
+
+    /// One of the same name and another kind of key than the others have.
+    pub fn with_other_key(name: &str) -> Self {
+        Self::with_key(name, KeyPair::generate_for(&PKCS_ED25519).unwrap())
+    }
+
+    fn with_key(name: &str, key: KeyPair) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -164,6 +164,18 @@ fn files_are_read_and_named_if_they_cannot_be() {
     let error = Identity::from_files(&chain_file, &missing).unwrap_err();
     assert!(matches!(&error, SettingsError::File { path, .. } if *path == missing));
     assert!(error.to_string().contains("missing.pem"));
+
+    let error = Identity::from_files(&key_file, &key_file).unwrap_err();
+    assert!(matches!(&error, SettingsError::InFile { path, .. } if *path == key_file));
+    assert!(error.to_string().ends_with("key.pem: no certificate found"));
+    let error = Identity::from_files(&chain_file, &chain_file).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("chain.pem: no private key found")
+    );
+    let error = Roots::from_file(&key_file).unwrap_err();
+    assert!(error.to_string().ends_with("key.pem: no certificate found"));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
