@@ -110,3 +110,32 @@ def test_a_pause_ends_the_turns_reading(zloop_loop):
 
     zloop_loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
     assert max(received) < SIZE - 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_was_written_before_an_interrupt_is_sent_by_the_next_run(zloop_loop, engine):
+    class Interrupted(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            self.transport.write(data)
+            raise KeyboardInterrupt
+
+    def exchange(address):
+        plain = socket.create_connection(address, LIMIT)
+        with client_context().wrap_socket(plain, server_hostname="localhost") as peer:
+            peer.sendall(b"reply")
+            return peer.recv(100)
+
+    async def main():
+        server = await zloop_loop.create_server(
+            Interrupted, "127.0.0.1", 0, ssl=server_context(ENGINES[engine])
+        )
+        async with server:
+            return await asyncio.to_thread(exchange, server.sockets[0].getsockname())
+
+    task = zloop_loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        zloop_loop.run_until_complete(task)
+    assert zloop_loop.run_until_complete(task) == b"reply"

@@ -44,6 +44,15 @@ pub enum Error {
     #[error("descriptor {0} is registered already")]
     AlreadyRegistered(RawFd),
 
+    /// The descriptor is not of the kind that was asked for.
+    #[error("descriptor {fd} cannot be used: {reason}")]
+    Unsuitable {
+        /// Which descriptor.
+        fd: RawFd,
+        /// What it lacks, and what has it.
+        reason: &'static str,
+    },
+
     /// The token's registration has ended, or is of something that cannot be asked for this.
     #[error("there is no such registration, or no longer")]
     Ended,
@@ -67,12 +76,11 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::NotADescriptor(_) | Self::AlreadyRegistered(_) | Self::Ended => Fault::Caller,
-            Self::System { source, .. }
-                if sys::is_not_open(source) || source.kind() == io::ErrorKind::InvalidInput =>
-            {
-                Fault::Caller
-            }
+            Self::NotADescriptor(_)
+            | Self::AlreadyRegistered(_)
+            | Self::Unsuitable { .. }
+            | Self::Ended => Fault::Caller,
+            Self::System { source, .. } if sys::is_not_open(source) => Fault::Caller,
             Self::Full | Self::System { .. } => Fault::System,
         }
     }
@@ -82,7 +90,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error {
             Error::System { source, .. } => return source,
-            Error::NotADescriptor(_) => io::ErrorKind::InvalidInput,
+            Error::NotADescriptor(_) | Error::Unsuitable { .. } => io::ErrorKind::InvalidInput,
             Error::AlreadyRegistered(_) => io::ErrorKind::AlreadyExists,
             Error::Ended => io::ErrorKind::NotFound,
             Error::Full => io::ErrorKind::OutOfMemory,

@@ -215,8 +215,10 @@ impl<C: Clock> EventLoop<C> {
             event_loop: self,
             token,
             watcher,
+            has_returned: false,
         };
         (calling.watcher)(calling.event_loop, token, readiness);
+        calling.has_returned = true;
         true
     }
 }
@@ -226,6 +228,7 @@ struct Calling<'a, C: Clock> {
     event_loop: &'a mut EventLoop<C>,
     token: Token,
     watcher: Watcher<C>,
+    has_returned: bool,
 }
 
 impl<C: Clock> Drop for Calling<'_, C> {
@@ -235,7 +238,7 @@ impl<C: Clock> Drop for Calling<'_, C> {
             return;
         };
         *place = Some(std::mem::replace(&mut self.watcher, Box::new(|_, _, _| ())));
-        if std::thread::panicking() {
+        if !self.has_returned {
             // At edges, what it did not get to would not be told of again.
             let _ = reactor.look_again(self.token);
         }

@@ -68,6 +68,7 @@ fn broken<H: Handler>(driver: &mut Driver<H>) -> Token {
 }
 
 #[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn what_does_not_listen_is_refused_at_once() {
     let mut driver = Driver::<Guests>::new().expect("a driver");
     let stream = UnixStream::pair().expect("a pair").0;

@@ -67,8 +67,8 @@ impl<H: Handler> Driver<H> {
     ///
     /// # Errors
     ///
-    /// As [`Reactor::register`](zloop_core::Reactor::register); of a socket that does not listen,
-    /// [`io::ErrorKind::InvalidInput`].
+    /// As [`Reactor::register`](zloop_core::Reactor::register), and
+    /// [`Unsuitable`](zloop_core::Error::Unsuitable) of what does not listen, where the system can be asked (on Linux).
     pub fn listen(&mut self, socket: OwnedFd) -> Result<Token, zloop_core::Error> {
         self.add_listener(Listener::new(socket))
     }
@@ -114,11 +114,8 @@ impl<H: Handler> Driver<H> {
     fn add_listener(&mut self, listener: Listener) -> Result<Token, zloop_core::Error> {
         let fd = listener.socket.as_raw_fd();
         if !sys::may_listen(&listener.socket) {
-            let source = io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the socket does not listen; tcp::listen and unix::listen make one that does",
-            );
-            return Err(zloop_core::Error::System { fd, source });
+            let reason = "it does not listen; tcp::listen and unix::listen make a socket that does";
+            return Err(zloop_core::Error::Unsuitable { fd, reason });
         }
         set_nonblocking(&listener.socket)?;
         let source = Source::Listener(Box::new(listener));

@@ -90,8 +90,10 @@ impl<H: Handler> Driver<H> {
                     driver: self,
                     token,
                     watcher,
+                    has_returned: false,
                 };
                 (calling.watcher)(handler, calling.driver, token, readiness);
+                calling.has_returned = true;
             }
             // It ended earlier in this turn. (Connections were served above.)
             Some(Source::Link(_)) | None => return false,
@@ -295,6 +297,7 @@ struct Calling<'a, H: Handler> {
     driver: &'a mut Driver<H>,
     token: Token,
     watcher: Watcher<H>,
+    has_returned: bool,
 }
 
 impl<H: Handler> Drop for Calling<'_, H> {
@@ -305,7 +308,7 @@ impl<H: Handler> Drop for Calling<'_, H> {
         };
         let watcher = &mut self.watcher;
         *place = Some(std::mem::replace(watcher, Box::new(|_, _, _, _| ())));
-        if std::thread::panicking() {
+        if !self.has_returned {
             // At edges, what it did not get to would not be told of again.
             let _ = reactor.look_again(self.token);
         }

@@ -26,6 +26,10 @@ impl Instance<TlsTransport> {
         }
         let result = self.advance_once(py);
         self.advancing.set(false);
+        if result.is_err() && self.told.get() != Told::Nothing {
+            // If it ends the run, the next one has to send what was written, and deliver what is left.
+            self.advance_soon(py)?;
+        }
         result?;
         self.update_intake(py)
     }

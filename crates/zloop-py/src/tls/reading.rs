@@ -76,11 +76,20 @@ impl Instance<TlsTransport> {
     pub fn resume(&self, py: Python<'_>) -> PyResult<()> {
         if self.paused.replace(false) {
             self.with_engine(|engine| engine.resume_reading());
-            let advance = self.bind(py).getattr(intern!(py, "_advance"))?;
-            self.event_loop
-                .bind(py)
-                .call_method1(intern!(py, "call_soon"), (advance,))?;
+            self.advance_soon(py)?;
         }
+        Ok(())
+    }
+
+    /// Does in the next turn what there is to do.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the loop is closed.
+    pub(super) fn advance_soon(&self, py: Python<'_>) -> PyResult<()> {
+        let advance = self.bind(py).getattr(intern!(py, "_advance"))?;
+        self.event_loop
+            .bind(py)
+            .call_method1(intern!(py, "call_soon"), (advance,))?;
         Ok(())
     }
 }

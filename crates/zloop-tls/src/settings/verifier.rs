@@ -156,8 +156,13 @@ fn explain(
     let error = match error {
         // Whose key is of another kind than the signature has not signed, and is only a namesake.
         Error::InvalidCertificate(
-            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
-        ) => CertificateError::UnknownIssuer.into(),
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id,
+                public_key_algorithm_id,
+            },
+        ) if are_of_different_kinds(&signature_algorithm_id, &public_key_algorithm_id) => {
+            CertificateError::UnknownIssuer.into()
+        }
         error => error,
     };
     let authority = match &error {
@@ -184,6 +189,23 @@ fn explain(
     refusal.into()
 }
 
+/// Where the object identifiers begin of keys and signatures that belong together: of elliptic curves, RSA and EdDSA.
+const KINDS: [&[u8]; 3] = [
+    &[0x2a, 0x86, 0x48, 0xce, 0x3d],
+    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01],
+    &[0x2b, 0x65],
+];
+
+/// Whether it is known that no such key makes such signatures; of each algorithm, the identifier in DER.
+fn are_of_different_kinds(signature: &[u8], key: &[u8]) -> bool {
+    let kind = |algorithm: &[u8]| {
+        // Behind the tag and the length.
+        let identifier = algorithm.get(2..)?;
+        KINDS.iter().position(|kind| identifier.starts_with(kind))
+    };
+    matches!((kind(signature), kind(key)), (Some(signature), Some(key)) if signature != key)
+}
+
 /// Whether a certificate names itself as its issuer, and is none that is trusted.
 fn is_self_signed(certificate: &CertificateDer<'_>, roots: &RootCertStore) -> bool {
     webpki::EndEntityCert::try_from(certificate).is_ok_and(|parsed| {
@@ -193,4 +215,27 @@ fn is_self_signed(certificate: &CertificateDer<'_>, roots: &RootCertStore) -> bo
                 .iter()
                 .any(|root| root.subject.as_ref() == parsed.subject())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_tells_of_what_kind_its_key_is() {
+        let (ecdsa_sha256, ed25519) = (
+            [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],
+            [6, 3, 0x2b, 0x65, 0x70],
+        );
+        let (ec_key, rsa_key) = (
+            [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1],
+            [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1],
+        );
+        // Such as of a curve that is not known.
+        assert!(!are_of_different_kinds(&ecdsa_sha256, &ec_key));
+        assert!(are_of_different_kinds(&ecdsa_sha256, &ed25519));
+        assert!(are_of_different_kinds(&ecdsa_sha256, &rsa_key));
+        assert!(!are_of_different_kinds(&ecdsa_sha256, &[6, 1, 9]));
+        assert!(!are_of_different_kinds(&[6], &rsa_key));
+    }
 }
