@@ -10,6 +10,7 @@ use crate::Fault;
 /// [`reason`](Self::reason) is OpenSSL's short name for the same failure, for callers that are
 /// used to those.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RustlsError {
     /// The peer's certificate does not prove who it is.
     #[error("certificate verify failed: {0}")]

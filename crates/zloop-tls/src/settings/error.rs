@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// Why settings cannot be used. All of these are the local configuration's fault.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SettingsError {
     /// A file could not be read.
     #[error("cannot read {path}: {error}", path = .path.display())]
