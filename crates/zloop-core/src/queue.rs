@@ -52,8 +52,10 @@ impl<T> Queue<T> {
             return;
         }
         let mut items = self.lock();
-        self.len.store(0, Ordering::SeqCst);
-        destination.extend(items.iter_mut().flat_map(|items| items.drain(..)));
+        if let Some(items) = &mut *items {
+            self.len.store(0, Ordering::SeqCst);
+            destination.extend(items.drain(..));
+        }
     }
 
     /// Exchanges the items for those of `other`.

@@ -62,14 +62,10 @@ fn advance<S: Service>(
             let result = exchange(stream, service, readiness, buffer);
             let is_over = stream.is_closing() && stream.is_drained();
             let interest = stream.interest() | Interest::EDGE;
-            let Ok(is_more_left) = result else {
+            let (Ok(is_more_left), false) = (result, is_over) else {
                 reactor.deregister(token);
                 return Ok(());
             };
-            if is_over {
-                reactor.deregister(token);
-                return Ok(());
-            }
             reactor.set_interest(token, interest)?;
             if is_more_left {
                 reactor.look_again(token)?;

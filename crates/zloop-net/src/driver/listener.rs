@@ -7,8 +7,6 @@ use std::time::Duration;
 use zloop_core::{Interest, Token};
 
 use super::link::Link;
-#[cfg(feature = "tls")]
-use super::tls::TlsLayer;
 use super::{Driver, Error, Handler, Source, set_nonblocking};
 use crate::accept::{Accepted, accept};
 use crate::address::Address;
@@ -185,8 +183,7 @@ impl<H: Handler> Driver<H> {
             && let Some((acceptor, options)) = &source.tls
         {
             let session = acceptor.accept().map_err(io::Error::other)?;
-            let layer = TlsLayer::new(session, options.clone());
-            link.tls = Some(Box::new(layer));
+            link = link.with_tls(session, options.clone());
         }
         self.add_link(link)?;
         Ok(())

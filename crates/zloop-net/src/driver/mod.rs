@@ -30,7 +30,7 @@ use crate::connect::Connecting;
 use crate::flow::WriteLimits;
 use crate::read_buffer::ReadBuffer;
 use crate::stream::NotWritable;
-use crate::tcp;
+use crate::{pipe, tcp};
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 * 1024;
@@ -158,9 +158,7 @@ impl<H: Handler> Driver<H> {
         session: zloop_tls::RustlsSession,
         options: zloop_tls::Options,
     ) -> Result<Token, zloop_core::Error> {
-        let mut link = Link::connecting(connecting);
-        link.tls = Some(Box::new(tls::TlsLayer::new(session, options)));
-        self.add_link(link)
+        self.add_link(Link::connecting(connecting).with_tls(session, options))
     }
 
     /// Owns a stream that is connected already: one of a pair, or the reading end of a pipe. It is made
@@ -188,9 +186,7 @@ impl<H: Handler> Driver<H> {
         options: zloop_tls::Options,
     ) -> Result<Token, zloop_core::Error> {
         set_nonblocking(&fd)?;
-        let mut link = Link::connected(fd);
-        link.tls = Some(Box::new(tls::TlsLayer::new(session, options)));
-        self.add_link(link)
+        self.add_link(Link::connected(fd).with_tls(session, options))
     }
 
     /// Calls `watcher` at every turn that finds `fd` ready for what `interest` names, with
@@ -442,10 +438,9 @@ impl<H: Handler> Driver<H> {
 }
 
 fn set_nonblocking(fd: &OwnedFd) -> Result<(), zloop_core::Error> {
-    let made = rustix::io::ioctl_fionbio(fd, true);
-    made.map_err(|error| zloop_core::Error::System {
+    pipe::set_nonblocking(fd, true).map_err(|source| zloop_core::Error::System {
         fd: fd.as_raw_fd(),
-        source: error.into(),
+        source,
     })
 }
 

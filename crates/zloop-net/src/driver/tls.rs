@@ -17,7 +17,7 @@ pub(super) struct TlsLayer {
 }
 
 impl TlsLayer {
-    pub(super) fn new(session: RustlsSession, options: Options) -> Self {
+    fn new(session: RustlsSession, options: Options) -> Self {
         Self {
             connection: Connection::new(session, options),
             timer: None,
@@ -33,6 +33,11 @@ impl TlsLayer {
 }
 
 impl Link {
+    pub(super) fn with_tls(mut self, session: RustlsSession, options: Options) -> Self {
+        self.tls = Some(Box::new(TlsLayer::new(session, options)));
+        self
+    }
+
     pub(super) fn next_of_tls(
         &mut self,
         buffer: &mut [u8],
