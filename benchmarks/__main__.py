@@ -27,11 +27,11 @@ from pathlib import Path
 import chart
 from counted import Counted, plain_counts, summary
 from counter import can_be_counted, count, missing_tools, operation
-from frame import CORES, Row, cores
+from frame import BARE, CORES, Row, cores
 from options import LOOPS, is_chosen, is_whole, known_rows, parse
 from results import OURS, Results, RowResult, circumstances, command, surroundings
 from runner import Failed, run_round
-from table import below_goal, plain_table
+from table import below_goal, out_of_reach, plain_table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -58,6 +58,8 @@ def main() -> int:
     print(f"\n{plain_table(results)}\n\nin {_clock(time.monotonic() - started)}")
     if missed := below_goal(results):
         print(f"below their goal: {'; '.join(missed)}")
+        if beyond := [name for name in out_of_reach(results) if name in missed]:
+            print(f"and so are bare system calls: {'; '.join(beyond)}")
     for (row, loop), reason in failures.items():
         print(f"failed: {row} on {loop}: {reason}")
     is_complete = all(loop != OURS for _, loop in failures)
@@ -66,7 +68,7 @@ def main() -> int:
 
 
 def _loops(options: argparse.Namespace) -> tuple[str, ...]:
-    installed = [name for name in LOOPS if importlib.util.find_spec(name) is not None]
+    installed = [name for name in LOOPS if name == BARE or importlib.util.find_spec(name)]
     return tuple(options.loops or installed)
 
 
@@ -75,7 +77,7 @@ def _count(rows: list[Row], options: argparse.Namespace) -> int:
     if missing := missing_tools():
         print(f"counting needs {', '.join(missing)}: install what they belong to")
         return 1
-    loops = _loops(options)
+    loops = tuple(loop for loop in _loops(options) if loop != BARE)
     counted = Counted(loops, {"command": command(), **surroundings(loops)})
     countable = [row for row in rows if can_be_counted(row)]
     if left_out := [row.name for row in rows if row not in countable]:
@@ -144,7 +146,11 @@ def _run_round(
     failures: dict[tuple[str, str], str],
 ) -> None:
     """Adds one round of a row, without the loops that failed in it before."""
-    factories = {loop: LOOPS[loop] for loop in results.loops if (row.name, loop) not in failures}
+    factories = {
+        loop: LOOPS[loop]
+        for loop in results.loops
+        if (row.name, loop) not in failures and (loop != BARE or row.bare)
+    }
     outcome = run_round(row, factories, options.turns, options.seconds / options.turns)
     for loop, value in outcome.values.items():
         results.rows[row.name].values.setdefault(loop, []).append(value)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from frame import BARE
 from results import OURS, Results
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def draw(results: Results, path: Path) -> None:
     if not rows:
         return
     half = (len(rows) + 1) // 2
-    loops = sorted(results.loops, key=list(COLOURS).index)
+    loops = sorted(set(results.loops) - {BARE}, key=list(COLOURS).index)
     height = half * _row_height(loops) * INCHES_PER_BAR + 0.9
     figure, columns = pyplot.subplots(1, 2, figsize=(10, height), layout="constrained")
     for axes, part in zip(columns, (rows[:half], rows[half:]), strict=True):
@@ -55,7 +56,7 @@ def draw(results: Results, path: Path) -> None:
         axes.set_ylim(half * _row_height(loops) - GAP / 2, -GAP)
     handles, labels = columns[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper center", ncols=len(loops) + 1, frameon=False, fontsize=9
+        handles, labels, loc="outside upper center", ncols=len(loops) + 2, frameon=False, fontsize=9
     )
     figure.supxlabel("times as good as the best other loop", fontsize=9, color=INK)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +103,21 @@ def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) 
         markersize=7,
         markeredgewidth=1.4,
         label="goal",
+        zorder=3,
+    )
+    bare = [
+        (ratio, top)
+        for row, top in zip(rows, tops, strict=True)
+        if (ratio := results.rows[row].to_best(BARE)) is not None
+    ]
+    axes.plot(
+        [min(ratio, FARTHEST) for ratio, _ in bare],
+        [top + OURS_THICKNESS / 2 for _, top in bare],
+        "D",
+        color=INK,
+        markerfacecolor="none",
+        markersize=4,
+        label="bare system calls",
         zorder=3,
     )
     centres = [top + (offset / 2) for top in tops]

@@ -24,6 +24,9 @@ from pathlib import Path
 
 CLIENTS = Path(__file__).parent / "clients"
 
+# In a loop's place: a program that makes a row's system calls, and nothing else.
+BARE = "bare"
+
 # The compiled client of everything but HTTP and TLS.
 SOCKET_LOAD = ("compiled.py", "socket_load")
 
@@ -46,7 +49,8 @@ class Row:
     """One row of the table; measure, launch or serve says how its value comes about.
 
     The module is the one in rows/ that has it. The goal is how many times as good as the best other loop
-    zloop means to be. A process takes at most so many turns at it.
+    zloop means to be. A process takes at most so many turns at it. The bare program knows the row, if it is
+    mostly system calls, by a name of its own.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Row:
     launch: Launch | None = None
     serve: Service | None = None
     client: tuple[str, ...] = ()
+    bare: str | None = None
 
     @property
     def shares_core(self) -> bool:
@@ -88,11 +93,21 @@ def measured(
     goal: float = 1.0,
     less_is_better: bool = False,
     most_turns: int = sys.maxsize,
+    bare: str | None = None,
 ) -> Callable[[Measurement], Measurement]:
     """Registers a function that answers with a value after about the given seconds."""
     return lambda measure: _add(
         measure,
-        Row(name, unit, measure.__module__, goal, less_is_better, most_turns, measure=measure),
+        Row(
+            name,
+            unit,
+            measure.__module__,
+            goal,
+            less_is_better,
+            most_turns,
+            measure=measure,
+            bare=bare,
+        ),
     )
 
 
@@ -106,11 +121,11 @@ def launched(
 
 
 def served(
-    name: str, *, unit: str, client: tuple[str, ...], goal: float = 1.0
+    name: str, *, unit: str, client: tuple[str, ...], goal: float = 1.0, bare: str | None = None
 ) -> Callable[[Service], Service]:
     """Registers a function that serves, with the client program that loads it."""
     return lambda serve: _add(
-        serve, Row(name, unit, serve.__module__, goal, serve=serve, client=client)
+        serve, Row(name, unit, serve.__module__, goal, serve=serve, client=client, bare=bare)
     )
 
 

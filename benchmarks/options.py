@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from counter import can_be_counted
-from frame import Row, load_rows
+from frame import BARE, Row, load_rows
 
 LOOPS = {
     "zloop": "zloop:new_event_loop",
@@ -18,6 +18,7 @@ LOOPS = {
     "uvloop": "uvloop:new_event_loop",
     "rloop": "rloop:new_event_loop",
     "zuvloop": "zuvloop:new_event_loop",
+    BARE: BARE,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from counted import Counted, counts_markdown, summary
 from results import OURS, SETTLED, Results, Verdict
-from table import below_goal, full_markdown, short_markdown, standing
+from table import below_goal, full_markdown, out_of_reach, short_markdown, standing
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/performance.md")
@@ -104,6 +104,11 @@ def _summary(results: Results) -> str:
         if missed
         else "Every row reaches its goal."
     )
+    if beyond := [name for name in out_of_reach(results) if name in missed]:
+        parts.append(
+            f"In {len(beyond)} of them the bare system calls, without a loop and without Python, do so too:"
+            f" {'; '.join(beyond)}."
+        )
     return " ".join(parts)
 
 

@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from frame import BARE
+
 OURS = "zloop"
 
 # A row is settled when zloop's ratio to the best other loop is off by no more than this part of it.
@@ -69,7 +71,10 @@ class RowResult:
 
         Without zloop, the one with the best median.
         """
-        others = {loop: values for loop, values in self.values.items() if loop != OURS and values}
+        not_others = (OURS, BARE)
+        others = {
+            loop: values for loop, values in self.values.items() if loop not in not_others and values
+        }
         most = max(map(len, others.values()), default=0)
         ran = [loop for loop, values in others.items() if len(values) == most and any(values)]
         if not ran:
@@ -100,6 +105,11 @@ class RowResult:
         if abs(ratio - 1) <= 2 * self.error():
             return Verdict.LEVEL
         return Verdict.AHEAD if ratio > 1 else Verdict.BEHIND
+
+    def is_within_reach(self) -> bool:
+        """Whether the bare system calls, where there is such a program for the row, reach the goal."""
+        most = self.to_best(BARE)
+        return most is None or round(most, 2) >= self.goal
 
     def to_other(self, loop: str, other: str) -> float | None:
         """How many times as good as another loop one is."""
@@ -216,7 +226,7 @@ def surroundings(loops: tuple[str, ...]) -> dict[str, Any]:
         },
         "versions": {
             "Python": f"{platform.python_implementation()} {platform.python_version()}",
-            **{name: _version(name) for name in loops if name != "asyncio"},
+            **{name: _version(name) for name in loops if name not in ("asyncio", BARE)},
             **{name: _version(name) for name in PACKAGES},
         },
     }

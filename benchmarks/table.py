@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from frame import BARE
 from results import OURS, Results, RowResult, Verdict
 
 NOTHING = "–"
@@ -41,7 +42,7 @@ def full_markdown(results: Results) -> str:
 
 def short_markdown(results: Results) -> str:
     """zloop beside the best other loop of each row, and its ratio to each of them."""
-    others = [loop for loop in results.loops if loop != OURS]
+    others = [loop for loop in results.loops if loop not in (OURS, BARE)]
     ratios = [f"to {loop}" for loop in others]
     head = ["row", "unit", OURS, "best other", "ratio", "goal", *ratios]
     lines = []
@@ -63,6 +64,11 @@ def below_goal(results: Results) -> list[str]:
         for name, ratio in ratios.items()
         if ratio is not None and round(ratio, 2) < results.rows[name].goal
     ]
+
+
+def out_of_reach(results: Results) -> list[str]:
+    """The rows whose goal is more than what even the bare system calls reach."""
+    return [name for name, row in results.rows.items() if not row.is_within_reach()]
 
 
 def standing(results: Results, verdict: Verdict) -> list[str]:

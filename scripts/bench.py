@@ -62,17 +62,21 @@ def _bench(arguments: list[str], *, every_row: bool, is_whole: bool, is_counted:
     # As it is released.
     bench = zloop_environment("bench", requirements, profile_guided=True)
     if not is_counted:
-        _build_loads()
+        _build_programs()
     run([bench.python, "benchmarks", *arguments])
     if is_whole and not is_counted:
         announce("what metrics and tracing cost")
         run([bench.python, "tests/counts", "--observing"])
 
 
-def _build_loads() -> None:
-    announce("building the programs that load servers")
-    for load in ("zloop-net --example socket_load", "zloop-tls --example tls_load --features ring"):
-        run(["cargo", "build", "--quiet", "--release", "--package", *load.split()])
+def _build_programs() -> None:
+    announce("building the programs that load servers, and that do without a loop")
+    for program in (
+        "zloop-net --example socket_load",
+        "zloop-tls --example tls_load --features ring",
+        "bare-rows",
+    ):
+        run(["cargo", "build", "--quiet", "--release", "--package", *program.split()])
 
 
 def _version(text: str) -> str:

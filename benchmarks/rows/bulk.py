@@ -37,12 +37,12 @@ class Source(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self._fill)
 
 
-@served("bulk received", unit="GB/s", goal=1.1, client=("bulk.py", "send"))
+@served("bulk received", unit="GB/s", goal=1.1, client=("bulk.py", "send"), bare="receive")
 def bulk_received(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, lambda loop: _start(loop, asyncio.Protocol))
 
 
-@served("bulk sent", unit="GB/s", goal=1.1, client=("bulk.py", "receive"))
+@served("bulk sent", unit="GB/s", goal=1.1, client=("bulk.py", "receive"), bare="send")
 def bulk_sent(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, lambda loop: _start(loop, Source))
 

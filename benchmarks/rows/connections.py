@@ -58,7 +58,7 @@ class Greeter(asyncio.Protocol):
         transport.close()
 
 
-@served("accepts", unit="connections/s", client=(*SOCKET_LOAD, "connections", "4"))
+@served("accepts", unit="connections/s", client=(*SOCKET_LOAD, "connections", "4"), bare="greet")
 def accepts(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
 

@@ -30,18 +30,21 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     unit="messages/s",
     goal=1.1,
     client=(*SOCKET_LOAD, "echo", "102400", "1"),
+    bare="echo",
 )
 @served(
     "echo 1 KiB, 50 connections",
     unit="messages/s",
     goal=1.2,
     client=(*SOCKET_LOAD, "echo", "1024", "50"),
+    bare="echo",
 )
 @served(
     "echo 1 KiB",
     unit="messages/s",
     goal=1.2,
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    bare="echo",
 )
 def echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
@@ -51,6 +54,7 @@ def echo(factory: LoopFactory, announce: Announcer) -> None:
     "echo 1 KiB, Unix socket",
     unit="messages/s",
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    bare="echo-unix",
 )
 def unix_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> str:

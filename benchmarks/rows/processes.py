@@ -10,7 +10,7 @@ SPAWNS = 20
 MEGABYTES = 64
 
 
-@measured("spawns", unit="processes/s", goal=1.1)
+@measured("spawns", unit="processes/s", goal=1.1, bare="spawn")
 def spawns(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     async def spawn() -> None:
         for _ in range(SPAWNS):
@@ -24,7 +24,7 @@ def spawns(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     return rate_of(batch, seconds)
 
 
-@measured("process pipe", unit="MB/s", goal=1.3)
+@measured("process pipe", unit="MB/s", goal=1.3, bare="pipe")
 def process_pipe(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
     async def read() -> None:
         process = await asyncio.create_subprocess_exec(

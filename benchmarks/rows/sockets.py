@@ -15,6 +15,7 @@ SIZE = 64 * 1024
     unit="messages/s",
     goal=1.1,
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    bare="echo",
 )
 def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     tasks: set[asyncio.Task[None]] = set()
@@ -42,6 +43,7 @@ def sock_echo(factory: LoopFactory, announce: Announcer) -> None:
     "add_reader echo 1 KiB",
     unit="messages/s",
     client=(*SOCKET_LOAD, "echo", "1024", "1"),
+    bare="echo",
 )
 def add_reader_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> int:

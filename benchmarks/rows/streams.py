@@ -29,6 +29,7 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     unit="messages/s",
     goal=1.2,
     client=(*SOCKET_LOAD, "echo", str(SIZE), "1"),
+    bare="echo",
 )
 def streams_echo(factory: LoopFactory, announce: Announcer) -> None:
     run_service(factory, announce, _start)
