@@ -10,7 +10,15 @@ import pages
 import pytest
 from counted import Counted
 from results import Results, RowResult, Verdict
-from table import below_goal, full_markdown, plain_table, short, short_markdown, standing
+from table import (
+    below_goal,
+    full_markdown,
+    out_of_reach,
+    plain_table,
+    short,
+    short_markdown,
+    standing,
+)
 
 ABOUT = {
     "date": "2026-01-02 03:04 UTC",
@@ -60,6 +68,29 @@ def test_a_loop_that_failed_on_the_way_is_not_the_best():
     assert row.best_other() == "a"
     assert row.verdict() is Verdict.AHEAD
     assert row.is_settled()
+
+
+def test_the_bare_program_is_no_loop_but_says_what_a_loop_can_reach():
+    row = RowResult("messages/s", 1.2, values={"zloop": [11.0], "a": [10.0], "bare": [11.9]})
+    assert row.best_other() == "a"
+    assert not row.is_within_reach()
+    row.values["bare"] = [11.96]
+    assert row.is_within_reach()
+    del row.values["bare"]
+    assert row.is_within_reach()
+
+
+def test_goals_out_of_reach_are_told(tmp_path):
+    measured = results()
+    measured.loops = (*measured.loops, "bare")
+    measured.rows["echo"].values.update(zloop=[1.7e3], uvloop=[1.6e3], bare=[1.8e3])
+    assert out_of_reach(measured) == ["echo"]
+    measured.write(tmp_path / "3.14.json")
+    page = pages.ROOT / "README.md"
+    marked = "<!-- measured: full 3.14 -->\nold\n<!-- end of measured -->"
+    filled = pages.fill(marked, page, tmp_path)
+    assert "In 1 of them the bare system calls, without a loop and without Python, do so too: echo." in filled
+    assert "to bare" not in pages.fill(marked.replace("full", "short"), page, tmp_path)
 
 
 def test_where_less_is_better_the_ratio_is_turned_round():

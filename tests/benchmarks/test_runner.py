@@ -33,6 +33,15 @@ def test_why_a_turn_failed_is_told():
     }
 
 
+def test_a_missing_bare_program_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(tmp_path))
+    row = load_row("rows.processes", "spawns")
+    outcome = run_round(row, {"bare": "bare"}, turns=1, seconds=0.01)
+    missing = tmp_path / "release" / "bare"
+    command = "cargo build --release --package bare-rows"
+    assert outcome.failures == {"bare": f"{missing} is missing: {command}"}
+
+
 def test_a_process_that_ends_between_turns_fails_its_loop_alone(tmp_path, monkeypatch):
     dying = """
         import asyncio, os, threading

@@ -80,6 +80,23 @@ def test_unclosed_loop_with_watched_descriptors_is_collected(loop_factory):
         assert watched() is None
 
 
+def test_unclosed_loop_with_a_waiting_operation_is_collected(loop_factory):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        loop = loop_factory()
+        receiving = loop.create_task(loop.sock_recv(ours, 1))
+        run_briefly(loop)
+        run_briefly(loop)
+        assert not receiving.done()
+        watched = weakref.ref(loop)
+        with pytest.warns(ResourceWarning, match=r"^unclosed event loop <"):
+            del loop, receiving
+            gc.collect()
+        gc.collect()  # the warning itself kept the loop for a while
+        assert watched() is None
+
+
 def test_interrupted_loop_with_a_ready_descriptor_is_collected():
     """The reader is held twice then: by its registration and by the queue."""
     ours, theirs = socket.socketpair()

@@ -270,6 +270,67 @@ def test_cancelled_operation_stops_watching(loop, pair):
     loop.run_until_complete(main())
 
 
+def test_a_reader_takes_the_place_of_an_operation(loop, pair):
+    left, right = pair
+    called = []
+
+    async def main():
+        receiving = asyncio.create_task(loop.sock_recv(left, 10))
+        await turns(3)
+        loop.add_reader(left, lambda: called.append(left.recv(10)))
+        right.send(b"x")
+        while not called:
+            await asyncio.sleep(0)
+        await turns(3)
+        assert not receiving.done()
+        receiving.cancel()
+        await asyncio.gather(receiving, return_exceptions=True)
+        assert loop.remove_reader(left)
+
+    loop.run_until_complete(main())
+    assert called == [b"x"]
+
+
+def test_operations_wait_for_each_side_of_a_socket(loop, pair):
+    left, right = pair
+    size = 1 << 22
+
+    async def main():
+        sending = asyncio.create_task(loop.sock_sendall(left, bytes(size)))
+        receiving = asyncio.create_task(loop.sock_recv(left, 10))
+        await turns(3)
+        await loop.sock_sendall(right, b"x")
+        assert await receiving == b"x"
+        assert not sending.done()
+        received = 0
+        while received < size:
+            received += len(await loop.sock_recv(right, 65536))
+        await sending
+
+    loop.run_until_complete(main())
+
+
+def test_operations_wait_by_the_loops_own_futures(loop, pair):
+    left, right = pair
+    made = []
+
+    class Loop(type(loop)):
+        def create_future(self):
+            made.append(super().create_future())
+            return made[-1]
+
+    async def main():
+        receiving = asyncio.create_task(asyncio.get_running_loop().sock_recv(left, 10))
+        await turns(3)
+        assert len(made) == 1
+        right.send(b"x")
+        assert await receiving == b"x"
+        assert made[0].done()
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())
+
+
 def operations(loop, sock):
     return [
         lambda: loop.sock_recv(sock, 1),

@@ -4,38 +4,15 @@
 //! `bare ROW` serves on a socket whose port, or name, it prints; or it prints `ready`, and answers each line of
 //! its input, so many seconds, with what was done in a second of them.
 
-mod messages;
-mod processes;
-mod selector;
-mod streams;
+#[cfg(target_os = "linux")]
+mod rows;
 
-use std::error::Error;
-use std::io::{self, Write};
-
-use crate::streams::{Greet, Receive, Return, Send};
-
-const USAGE: &str =
-    "usage: bare echo | echo-unix | receive | send | greet | datagrams | spawn | pipe";
-
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
-
-fn main() -> Outcome {
-    let row = std::env::args().nth(1).unwrap_or_default();
-    match row.as_str() {
-        "echo" => streams::serve_tcp::<Return>(),
-        "echo-unix" => streams::serve_unix::<Return>(),
-        "receive" => streams::serve_tcp::<Receive>(),
-        "send" => streams::serve_tcp::<Send>(),
-        "greet" => streams::serve_tcp::<Greet>(),
-        "datagrams" => messages::serve(),
-        "spawn" => processes::take_turns(processes::spawn),
-        "pipe" => processes::take_turns(processes::pipe),
-        _ => Err(USAGE.into()),
-    }
+#[cfg(target_os = "linux")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    rows::run(&std::env::args().nth(1).unwrap_or_default())
 }
 
-fn announce(address: impl std::fmt::Display) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{address}")?;
-    stdout.flush()
+#[cfg(not(target_os = "linux"))]
+fn main() -> Result<(), &'static str> {
+    Err("the system calls that these rows make are Linux's")
 }

@@ -297,7 +297,7 @@ class Connecting(SocketOperations, TlsConnections):
     async def _wait_connected(self, connection: PendingConnection, address: Any) -> None:
         try:
             while not connection.is_connected():
-                await self._wait_ready(connection.fileno(), self._add_writer, self._remove_writer)
+                await self._wait_ready(connection, self._wake_when_writable)
         except OSError as error:
             raise OSError(error.errno, f"Connect call failed {address}") from None
 

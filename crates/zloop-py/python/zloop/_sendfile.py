@@ -96,7 +96,7 @@ class FileSending(SocketOperations):
                 try:
                     length = os.sendfile(sock.fileno(), source, offset + sent, step)
                 except (BlockingIOError, InterruptedError):
-                    await self._wait_writable(sock)
+                    await self._wait_ready(sock, self._wake_when_writable)
                     continue
                 except OSError as error:
                     if sent == 0:
@@ -112,7 +112,7 @@ class FileSending(SocketOperations):
                 sent += length
                 if sent != count:
                     # Also where the socket takes all at once, the other callbacks get their turn.
-                    await self._wait_writable(sock)
+                    await self._wait_ready(sock, self._wake_when_writable)
             return sent
         finally:
             if sent > 0 or sys.version_info >= (3, 14):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ._names import NameResolution
 from ._typing import Any
 from ._validation import check_ssl_socket
-from ._zloop import Handle
+from ._zloop import PendingConnection
 
 _NON_BLOCKING: int = getattr(socket, "SOCK_NONBLOCK", 0)
 
@@ -41,7 +41,7 @@ class SocketOperations(NameResolution):
             try:
                 return sock.recv(n)
             except (BlockingIOError, InterruptedError):
-                await self._wait_readable(sock)
+                await self._wait_ready(sock, self._wake_when_readable)
 
     async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
         """Receive into a writable buffer; return how many bytes came."""
@@ -50,7 +50,7 @@ class SocketOperations(NameResolution):
             try:
                 return sock.recv_into(buf)
             except (BlockingIOError, InterruptedError):
-                await self._wait_readable(sock)
+                await self._wait_ready(sock, self._wake_when_readable)
 
     async def sock_recvfrom(self, sock: socket.socket, bufsize: int) -> tuple[bytes, Any]:
         """Receive a datagram of up to `bufsize` bytes, and who sent it."""
@@ -59,7 +59,7 @@ class SocketOperations(NameResolution):
             try:
                 return sock.recvfrom(bufsize)
             except (BlockingIOError, InterruptedError):
-                await self._wait_readable(sock)
+                await self._wait_ready(sock, self._wake_when_readable)
 
     async def sock_recvfrom_into(
         self, sock: socket.socket, buf: Any, nbytes: int = 0
@@ -71,7 +71,7 @@ class SocketOperations(NameResolution):
             try:
                 return sock.recvfrom_into(buf, nbytes)
             except (BlockingIOError, InterruptedError):
-                await self._wait_readable(sock)
+                await self._wait_ready(sock, self._wake_when_readable)
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
         """Send all of `data`; after an error nobody knows how much of it went out."""
@@ -87,7 +87,7 @@ class SocketOperations(NameResolution):
     async def _send_rest(self, sock: socket.socket, data: Any, sent: int) -> None:
         with memoryview(data) as view, view.cast("B") as octets:
             while sent < len(octets):
-                await self._wait_writable(sock)
+                await self._wait_ready(sock, self._wake_when_writable)
                 try:
                     sent += sock.send(octets[sent:])
                 except (BlockingIOError, InterruptedError):
@@ -100,7 +100,7 @@ class SocketOperations(NameResolution):
             try:
                 return sock.sendto(data, address)
             except (BlockingIOError, InterruptedError):
-                await self._wait_writable(sock)
+                await self._wait_ready(sock, self._wake_when_writable)
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect to `address`, resolving a host name first."""
@@ -118,7 +118,7 @@ class SocketOperations(NameResolution):
                 raise
         else:
             return
-        await self._wait_writable(sock)
+        await self._wait_ready(sock, self._wake_when_writable)
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code != 0:
             raise OSError(code, f"Connect call failed {address}")
@@ -144,7 +144,7 @@ class SocketOperations(NameResolution):
             try:
                 connection, address = sock.accept()
             except (BlockingIOError, InterruptedError):
-                await self._wait_readable(sock)
+                await self._wait_ready(sock, self._wake_when_readable)
             else:
                 connection.setblocking(False)
                 return connection, address
@@ -155,33 +155,14 @@ class SocketOperations(NameResolution):
         if self.get_debug() and sock.gettimeout() != 0:
             raise ValueError("the socket must be non-blocking")
 
-    async def _wait_readable(self, sock: socket.socket) -> None:
-        descriptor = sock.fileno()
-        self._ensure_fd_no_transport(descriptor)
-        await self._wait_ready(descriptor, self._add_reader, self._remove_reader)
-
-    async def _wait_writable(self, sock: socket.socket) -> None:
-        descriptor = sock.fileno()
-        self._ensure_fd_no_transport(descriptor)
-        await self._wait_ready(descriptor, self._add_writer, self._remove_writer)
-
     async def _wait_ready(
-        self,
-        descriptor: int,
-        add: Callable[..., Handle],
-        remove: Callable[[int], bool],
+        self, sock: socket.socket | PendingConnection, wake_when_ready: Callable[[int, asyncio.Future[None]], None]
     ) -> None:
+        descriptor = sock.fileno()
         ready = self.create_future()
-        handle = add(descriptor, _set_ready, ready, remove, descriptor)
+        wake_when_ready(descriptor, ready)
         try:
             await ready
-        finally:
-            # A cancelled handle was replaced or removed: what is registered now is another's.
-            if not handle.cancelled():
-                remove(descriptor)
-
-
-def _set_ready(ready: asyncio.Future[None], remove: Callable[[int], bool], descriptor: int) -> None:
-    remove(descriptor)
-    if not ready.done():
-        ready.set_result(None)
+        except BaseException:
+            self._wake_no_more(descriptor, ready)
+            raise

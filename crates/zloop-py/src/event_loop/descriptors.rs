@@ -1,119 +1,20 @@
-//! Descriptors: `add_reader` and its like, and what the registry knows of each one.
+//! Descriptors: `add_reader` and its like, and waiting for one once.
 
 use std::io;
 use std::os::fd::RawFd;
-use std::rc::Rc;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
-use zloop_core::{Interest, Reactor, Token};
+use zloop_core::Token;
 
 use super::EventLoop;
+use super::watchers::{Side, Source, Watcher, set_watcher, take_watcher};
 use crate::errors::{os_error, reactor_error};
-use crate::handles::Handle;
 use crate::raw::arguments::Arguments;
-use crate::raw::class::{Class, ClassBuilder, Visit};
+use crate::raw::class::ClassBuilder;
 use crate::raw::context::{self, CallContext};
 use crate::raw::object::{Instance, Object};
-use crate::transport::{AnyEndpoint, Listener, StreamTransport};
-
-/// Who is told when a descriptor is ready.
-#[derive(Clone)]
-pub enum Source {
-    /// Callbacks of `add_reader` and `add_writer`.
-    Watchers(Watchers),
-    /// A stream transport.
-    Stream(Instance<StreamTransport>),
-    /// A datagram or pipe transport.
-    Endpoint(AnyEndpoint),
-    /// A listening socket.
-    Listener(Rc<Listener>),
-}
-
-/// The callbacks of one descriptor.
-#[derive(Clone, Default)]
-pub struct Watchers {
-    /// What the caller watched, where that is no number: it may be closed when it is unwatched.
-    pub object: Option<Object>,
-    /// Called when it is readable.
-    pub reader: Option<Instance<Handle>>,
-    /// Called when it is writable.
-    pub writer: Option<Instance<Handle>>,
-}
-
-impl Watchers {
-    fn interest(&self) -> Interest {
-        let mut interest = Interest::NONE;
-        if self.reader.is_some() {
-            interest = interest | Interest::READABLE;
-        }
-        if self.writer.is_some() {
-            interest = interest | Interest::WRITABLE;
-        }
-        interest
-    }
-
-    fn place(&mut self, side: Side) -> &mut Option<Instance<Handle>> {
-        match side {
-            Side::Reader => &mut self.reader,
-            Side::Writer => &mut self.writer,
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    Reader,
-    Writer,
-}
-
-impl Side {
-    const fn interest(self) -> Interest {
-        match self {
-            Self::Reader => Interest::READABLE,
-            Self::Writer => Interest::WRITABLE,
-        }
-    }
-}
-
-impl Source {
-    /// The Python object it stands for, if there is one.
-    pub fn object(&self) -> Option<Object> {
-        match self {
-            Self::Stream(transport) => Some(transport.as_object().clone()),
-            Self::Endpoint(transport) => Some(transport.as_object().clone()),
-            Self::Listener(listener) => Some(listener.socket().clone()),
-            Self::Watchers(_) => None,
-        }
-    }
-
-    /// Drops what handles hold, even if somebody keeps them: their loop closes.
-    pub fn release(&self) {
-        if let Self::Watchers(watchers) = self {
-            for handle in [&watchers.reader, &watchers.writer].into_iter().flatten() {
-                handle.scheduled().release();
-            }
-        }
-    }
-
-    /// Shows the collector what it holds, a handle's references as the loop's own.
-    pub fn traverse(&self, visit: &mut Visit) {
-        match self {
-            Self::Watchers(watchers) => {
-                if let Some(object) = &watchers.object {
-                    visit.object(object);
-                }
-                for handle in [&watchers.reader, &watchers.writer].into_iter().flatten() {
-                    handle.traverse(visit);
-                }
-            }
-            Self::Stream(transport) => visit.object(transport.as_object()),
-            Self::Endpoint(transport) => visit.object(transport.as_object()),
-            Self::Listener(listener) => listener.traverse(visit),
-        }
-    }
-}
 
 pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<EventLoop> {
     builder
@@ -122,10 +23,10 @@ pub(super) fn add_methods(builder: ClassBuilder<EventLoop>) -> ClassBuilder<Even
         .method(c"remove_reader", remove_reader, c"remove_reader($self, fd)\n--\n\nStop watching `fd` for reading; say whether it was watched.")
         .method(c"remove_writer", remove_writer, c"remove_writer($self, fd)\n--\n\nStop watching `fd` for writing; say whether it was watched.")
         .method(c"_add_reader", add_reader_unchecked, c"_add_reader($self, fd, callback, *args)\n--\n\nadd_reader() for the loop's own use.")
-        .method(c"_add_writer", add_writer_unchecked, c"_add_writer($self, fd, callback, *args)\n--\n\nadd_writer() for the loop's own use.")
         .method(c"_remove_reader", remove_reader_unchecked, c"_remove_reader($self, fd)\n--\n\nremove_reader() for the loop's own use.")
-        .method(c"_remove_writer", remove_writer_unchecked, c"_remove_writer($self, fd)\n--\n\nremove_writer() for the loop's own use.")
-        .method(c"_ensure_fd_no_transport", ensure_no_transport, c"_ensure_fd_no_transport($self, fd)\n--\n\nRaise RuntimeError if a transport uses `fd`.")
+        .method(c"_wake_when_readable", wake_when_readable, c"_wake_when_readable($self, fd, future)\n--\n\nSet the future's result, which is None, once `fd` is readable.")
+        .method(c"_wake_when_writable", wake_when_writable, c"_wake_when_writable($self, fd, future)\n--\n\nSet the future's result, which is None, once `fd` is writable.")
+        .method(c"_wake_no_more", wake_no_more, c"_wake_no_more($self, fd, future)\n--\n\nForget a future that waits for `fd`.")
 }
 
 /// A number, or what an object's `fileno()` answers: -1 of a closed socket.
@@ -249,16 +150,46 @@ impl EventLoop {
         // One context for all its runs, as asyncio has it, which see what the ones before set.
         let context = CallContext::Own(context::copy_current(py)?);
         let handle = self.create_handle(callback, arguments, 2, context)?;
-        let set =
-            self.with_reactor(|reactor| set_watcher(reactor, fd, side, handle.clone(), object));
+        self.set_watcher(py, fd, side, Watcher::Callback(handle.clone()), object)?;
+        Ok(handle.into_object())
+    }
+
+    fn set_watcher(
+        &self,
+        py: Python<'_>,
+        fd: RawFd,
+        side: Side,
+        watcher: Watcher,
+        object: Option<Object>,
+    ) -> PyResult<()> {
+        let set = self.with_reactor(|reactor| set_watcher(reactor, fd, side, watcher, object));
         let Some((replaced, registered)) = set else {
-            return Ok(handle.into_object());
+            return Ok(());
         };
         replaced.cancel(py);
-        match registered {
-            Ok(()) => Ok(handle.into_object()),
-            Err(error) => Err(reactor_error(py, error)),
-        }
+        registered.map_err(|error| reactor_error(py, error))
+    }
+
+    /// Has a future wait for a descriptor.
+    fn wake_once(
+        &self,
+        py: Python<'_>,
+        arguments: &Arguments<'_>,
+        method: &str,
+        side: Side,
+    ) -> PyResult<Object> {
+        let [Some(fd), Some(future)] = arguments.bind(py, method, ["fd", "future"], 2)? else {
+            return Err(PyTypeError::new_err(format!(
+                "{method}() takes a descriptor and a future"
+            )));
+        };
+        let fd = descriptor(&fd)?;
+        self.check_open()?;
+        self.check_no_transport(py, fd)?;
+        self.free_number(fd).map_err(|error| os_error(py, &error))?;
+        let future = Watcher::Waiter(Object::from(future.to_owned()));
+        self.set_watcher(py, fd, side, future, None)?;
+        Ok(Object::none(py))
     }
 
     fn unwatch(
@@ -293,103 +224,13 @@ impl EventLoop {
             token.and_then(|token| self.with_reactor(|reactor| take_watcher(reactor, token, side)));
         let (removed, _object) = removed.unwrap_or_default();
         match removed {
-            Some(handle) => {
-                Handle::cancel(&handle, py);
+            Some(watcher) => {
+                watcher.cancel(py);
                 Ok(Object::boolean(py, true))
             }
             None => Ok(Object::boolean(py, false)),
         }
     }
-}
-
-/// What a new watcher took the place of; dropped when the reactor is no longer borrowed.
-enum Replaced {
-    Nothing,
-    Watcher(Instance<Handle>),
-    /// A transport that is done, or the watchers of a descriptor that was closed; the caller took
-    /// the number over.
-    Source(Source),
-}
-
-impl Replaced {
-    fn cancel(self, py: Python<'_>) {
-        match self {
-            Self::Watcher(handle) => Handle::cancel(&handle, py),
-            Self::Source(Source::Watchers(watchers)) => {
-                for handle in [watchers.reader, watchers.writer].into_iter().flatten() {
-                    Handle::cancel(&handle, py);
-                }
-            }
-            Self::Source(_) | Self::Nothing => {}
-        }
-    }
-}
-
-/// Whether the system knows the registration still, brought to `interest` meanwhile.
-fn renew(reactor: &mut Reactor<Source>, token: Token, interest: Interest) -> bool {
-    // The same interest alone asks the system nothing.
-    let known = reactor.interest(token) != Some(interest)
-        || reactor.set_interest(token, Interest::NONE).is_ok();
-    known && reactor.set_interest(token, interest).is_ok()
-}
-
-fn set_watcher(
-    reactor: &mut Reactor<Source>,
-    fd: RawFd,
-    side: Side,
-    handle: Instance<Handle>,
-    object: Option<Object>,
-) -> (Replaced, Result<(), zloop_core::Error>) {
-    let known = reactor.token_of(fd);
-    if let Some(token) = known
-        && let Some(Source::Watchers(watchers)) = reactor.source(token)
-    {
-        let interest = watchers.interest() | side.interest();
-        if renew(reactor, token, interest)
-            && let Some(Source::Watchers(watchers)) = reactor.source_mut(token)
-        {
-            let replaced = watchers.place(side).replace(handle);
-            return (
-                replaced.map_or(Replaced::Nothing, Replaced::Watcher),
-                Ok(()),
-            );
-        }
-        // The descriptor was closed under its watchers, and its number belongs to another now.
-    }
-    let replaced = known.and_then(|token| reactor.deregister(token));
-    let mut watchers = Watchers {
-        object,
-        ..Watchers::default()
-    };
-    *watchers.place(side) = Some(handle);
-    let registered = reactor.register(fd, side.interest(), Source::Watchers(watchers));
-    (
-        replaced.map_or(Replaced::Nothing, Replaced::Source),
-        registered.map(drop),
-    )
-}
-
-/// Takes a watcher out, and the registration with the last one; the object that was watched is to be
-/// dropped when the reactor is no longer borrowed.
-fn take_watcher(
-    reactor: &mut Reactor<Source>,
-    token: Token,
-    side: Side,
-) -> (Option<Instance<Handle>>, Option<Object>) {
-    let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else {
-        return (None, None);
-    };
-    let removed = watchers.place(side).take();
-    let interest = watchers.interest();
-    if interest.is_empty() {
-        let object = watchers.object.take();
-        // The source that comes out holds nothing any more.
-        reactor.deregister(token);
-        return (removed, object);
-    }
-    // A descriptor that was closed under its watchers is gone from the selector already.
-    let _ = reactor.set_interest(token, interest);
-    (removed, None)
 }
 
 fn add_reader(
@@ -436,14 +277,6 @@ fn add_reader_unchecked(
     event_loop.watch(py, &arguments, Side::Reader, false)
 }
 
-fn add_writer_unchecked(
-    event_loop: &Instance<EventLoop>,
-    py: Python<'_>,
-    arguments: Arguments<'_>,
-) -> PyResult<Object> {
-    event_loop.watch(py, &arguments, Side::Writer, false)
-}
-
 fn remove_reader_unchecked(
     event_loop: &Instance<EventLoop>,
     py: Python<'_>,
@@ -452,22 +285,39 @@ fn remove_reader_unchecked(
     event_loop.unwatch(py, &arguments, Side::Reader, false)
 }
 
-fn remove_writer_unchecked(
+fn wake_when_readable(
     event_loop: &Instance<EventLoop>,
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    event_loop.unwatch(py, &arguments, Side::Writer, false)
+    event_loop.wake_once(py, &arguments, "_wake_when_readable", Side::Reader)
 }
 
-fn ensure_no_transport(
+fn wake_when_writable(
     event_loop: &Instance<EventLoop>,
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let [fd] = arguments.bind(py, "_ensure_fd_no_transport", ["fd"], 1)?;
-    if let Some(fd) = fd {
-        event_loop.check_no_transport(py, descriptor(&fd)?)?;
+    event_loop.wake_once(py, &arguments, "_wake_when_writable", Side::Writer)
+}
+
+fn wake_no_more(
+    event_loop: &Instance<EventLoop>,
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    let [fd, future] = arguments.bind(py, "_wake_no_more", ["fd", "future"], 2)?;
+    if let (Some(fd), Some(future)) = (fd, future) {
+        let fd = number(&fd)?;
+        let taken = event_loop.with_reactor(|reactor| {
+            let token = reactor.token_of(fd)?;
+            let Source::Watchers(watchers) = reactor.source_mut(token)? else {
+                return None;
+            };
+            let side = watchers.side_of_waiter(future.as_ptr())?;
+            Some(take_watcher(reactor, token, side))
+        });
+        drop(taken);
     }
     Ok(Object::none(py))
 }

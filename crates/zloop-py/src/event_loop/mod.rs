@@ -5,7 +5,8 @@
 //! | `schedule` | `call_soon`, `call_later`, `call_at`, `call_soon_threadsafe`, `time` |
 //! | `turn` | `_run`: polling, and running what is ready |
 //! | `ready` | what waits in the ready queue, and how each kind is run |
-//! | `descriptors` | `add_reader` and its like, the registry's sources |
+//! | `descriptors` | `add_reader` and its like |
+//! | `watchers` | the registry's sources, and who is told of a descriptor's readiness |
 //! | `metrics` | what the loop counts and times |
 //! | `observe` | running a callback in debug mode, or timed |
 //! | `tasks` | `create_future`, `create_task`, the task factory |
@@ -19,6 +20,7 @@ mod schedule;
 mod state;
 mod tasks;
 mod turn;
+mod watchers;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -36,8 +38,8 @@ use zloop_net::{FlushBatch, ReadBuffer};
 
 use metrics::{Counters, Timing};
 
-pub use descriptors::Source;
 pub use ready::{Ready, is_fatal};
+pub use watchers::Source;
 
 use crate::errors::os_error;
 use crate::handles::{Handle, Spare, TimerHandle};

@@ -82,7 +82,9 @@ impl Ready {
                 handle.scheduled().callback(py)
             }
             Self::Timer(handle) => handle.scheduled().callback(py),
-            Self::Step(..) | Self::Endpoint(..) | Self::Event(..) => self.subject(event_loop, py),
+            Self::Waiter(_) | Self::Step(..) | Self::Endpoint(..) | Self::Event(..) => {
+                self.subject(event_loop, py)
+            }
         }
     }
 }

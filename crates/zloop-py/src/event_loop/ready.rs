@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use zloop_core::{Readiness, Token};
 
+use super::watchers::wake;
 use super::{EventLoop, Source};
 use crate::handles::{Handle, Scheduled, TimerHandle};
 use crate::imports::imports;
@@ -20,6 +21,8 @@ pub enum Ready {
     ThreadsafeHandle(Instance<Handle>),
     /// A callback of `add_reader` or `add_writer`, which stays registered.
     Watcher(Instance<Handle>),
+    /// A future that waited for a descriptor.
+    Waiter(Object),
     /// A timer whose time has come.
     Timer(Instance<TimerHandle>),
     /// A descriptor became ready.
@@ -70,6 +73,9 @@ impl Ready {
                     .scheduled()
                     .run_again(py, &event_loop.contexts)
                     .or_else(|error| event_loop.report(py, handle.as_object(), error))
+            }
+            Self::Waiter(future) => {
+                wake(py, future).or_else(|error| event_loop.report(py, future, error))
             }
             Self::Event(token, readiness) => {
                 // A stale token: the descriptor was closed by something that ran before.
@@ -127,7 +133,11 @@ impl Ready {
         match self {
             Self::Handle(handle) | Self::ThreadsafeHandle(handle) => handle.scheduled().release(),
             Self::Timer(handle) => handle.scheduled().release(),
-            Self::Watcher(_) | Self::Event(..) | Self::Step(..) | Self::Endpoint(..) => {}
+            Self::Watcher(_)
+            | Self::Waiter(_)
+            | Self::Event(..)
+            | Self::Step(..)
+            | Self::Endpoint(..) => {}
         }
     }
 
@@ -138,6 +148,7 @@ impl Ready {
                 handle.as_object().clone()
             }
             Self::Timer(handle) => handle.as_object().clone(),
+            Self::Waiter(future) => future.clone(),
             Self::Step(transport, _) => transport.as_object().clone(),
             Self::Endpoint(transport, _) => transport.as_object().clone(),
             Self::Event(token, _) => event_loop
@@ -154,6 +165,7 @@ impl Ready {
         match self {
             Self::Handle(handle) | Self::ThreadsafeHandle(handle) => handle.traverse(visit),
             Self::Timer(handle) => visit.object(handle.as_object()),
+            Self::Waiter(future) => visit.object(future),
             Self::Step(transport, _) => visit.object(transport.as_object()),
             Self::Endpoint(transport, _) => visit.object(transport.as_object()),
             Self::Watcher(_) | Self::Event(..) => {}
@@ -167,7 +179,11 @@ impl Ready {
                 handle.scheduled().release();
             }
             Self::Timer(handle) => handle.release(),
-            Self::Watcher(_) | Self::Event(..) | Self::Step(..) | Self::Endpoint(..) => {}
+            Self::Watcher(_)
+            | Self::Waiter(_)
+            | Self::Event(..)
+            | Self::Step(..)
+            | Self::Endpoint(..) => {}
         }
     }
 }

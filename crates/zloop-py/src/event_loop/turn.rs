@@ -10,6 +10,7 @@ use zloop_net::FlushBatch;
 
 use super::metrics::count;
 use super::observe::run_observed;
+use super::watchers::{Side, tell};
 use super::{EventLoop, Ready, Source};
 use crate::errors::os_error;
 use crate::logging::{self, TARGET};
@@ -165,19 +166,17 @@ fn queue_events(event_loop: &EventLoop) {
         return;
     }
     let mut ready = event_loop.ready.borrow_mut();
+    let mut unwatched = Vec::new();
     event_loop.with_reactor(|reactor| {
         for (token, readiness) in events.iter() {
             match reactor.source(token) {
-                Some(Source::Watchers(watchers)) => {
-                    if readiness.is_readable()
-                        && let Some(reader) = &watchers.reader
-                    {
-                        ready.push_back(Ready::Watcher(reader.clone()));
+                Some(Source::Watchers(_)) => {
+                    let mut push = |item| ready.push_back(item);
+                    if readiness.is_readable() {
+                        unwatched.extend(tell(reactor, token, Side::Reader, &mut push));
                     }
-                    if readiness.is_writable()
-                        && let Some(writer) = &watchers.writer
-                    {
-                        ready.push_back(Ready::Watcher(writer.clone()));
+                    if readiness.is_writable() {
+                        unwatched.extend(tell(reactor, token, Side::Writer, &mut push));
                     }
                 }
                 Some(_) => ready.push_back(Ready::Event(token, readiness)),
@@ -185,6 +184,9 @@ fn queue_events(event_loop: &EventLoop) {
             }
         }
     });
+    drop((events, ready));
+    // What is dropped now may run Python code.
+    drop(unwatched);
 }
 
 /// Runs as many callbacks as are ready now, never what they add, and sends what they wrote.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Outcome, announce};
+use super::{Outcome, announce};
 
 const MEGABYTES: u64 = 64;
 

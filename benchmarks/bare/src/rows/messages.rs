@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
 
-use crate::selector::{READABLE, Selector};
-use crate::{Outcome, announce};
+use super::selector::{READABLE, Selector};
+use super::{Outcome, announce};
 
 pub fn serve() -> Outcome {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -9,8 +9,8 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use rustix::event::epoll::EventFlags;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::selector::{NEWLY_READABLE, NEWLY_WRITABLE, READABLE, Selector};
-use crate::{Outcome, announce};
+use super::selector::{NEWLY_READABLE, NEWLY_WRITABLE, READABLE, Selector};
+use super::{Outcome, announce};
 
 const BACKLOG: i32 = 1024;
 
