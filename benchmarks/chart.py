@@ -84,8 +84,9 @@ def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) 
         )
         if loop == OURS:
             for row, top, ratio in zip(rows, tops, ratios, strict=True):
+                marked = max(ratio, results.rows[row].goal, results.rows[row].to_best(BARE) or 0)
                 axes.text(
-                    min(max(ratio, results.rows[row].goal), FARTHEST) + 0.05,
+                    min(marked, FARTHEST) + 0.05,
                     top + thickness / 2,
                     f"{ratio:.2f}",
                     va="center",
@@ -105,14 +106,14 @@ def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) 
         label="goal",
         zorder=3,
     )
-    bare = [
-        (ratio, top)
+    bare = {
+        top: results.rows[row].to_best(BARE) or 0
         for row, top in zip(rows, tops, strict=True)
-        if (ratio := results.rows[row].to_best(BARE)) is not None
-    ]
+        if BARE in results.rows[row].values
+    }
     axes.plot(
-        [min(ratio, FARTHEST) for ratio, _ in bare],
-        [top + OURS_THICKNESS / 2 for _, top in bare],
+        [min(ratio, FARTHEST) for ratio in bare.values()],
+        [top + OURS_THICKNESS / 2 for top in bare],
         "D",
         color=INK,
         markerfacecolor="none",

@@ -73,7 +73,9 @@ class RowResult:
         """
         not_others = (OURS, BARE)
         others = {
-            loop: values for loop, values in self.values.items() if loop not in not_others and values
+            loop: values
+            for loop, values in self.values.items()
+            if loop not in not_others and values
         }
         most = max(map(len, others.values()), default=0)
         ran = [loop for loop, values in others.items() if len(values) == most and any(values)]

@@ -89,7 +89,10 @@ def test_goals_out_of_reach_are_told(tmp_path):
     page = pages.ROOT / "README.md"
     marked = "<!-- measured: full 3.14 -->\nold\n<!-- end of measured -->"
     filled = pages.fill(marked, page, tmp_path)
-    assert "In 1 of them the bare system calls, without a loop and without Python, do so too: echo." in filled
+    assert (
+        "In 1 of them the bare system calls, without a loop and without Python, do so too: echo."
+        in filled
+    )
     assert "to bare" not in pages.fill(marked.replace("full", "short"), page, tmp_path)
 
 

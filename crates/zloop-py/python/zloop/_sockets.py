@@ -156,7 +156,9 @@ class SocketOperations(NameResolution):
             raise ValueError("the socket must be non-blocking")
 
     async def _wait_ready(
-        self, sock: socket.socket | PendingConnection, wake_when_ready: Callable[[int, asyncio.Future[None]], None]
+        self,
+        sock: socket.socket | PendingConnection,
+        wake_when_ready: Callable[[int, asyncio.Future[None]], None],
     ) -> None:
         descriptor = sock.fileno()
         ready = self.create_future()
