@@ -54,9 +54,19 @@ def draw(results: Results, path: Path) -> None:
         _draw_rows(axes, results, part, loops)
         # A shorter column ends earlier, with bars as thick as the longer one's.
         axes.set_ylim(half * _row_height(loops) - GAP / 2, -GAP)
-    handles, labels = columns[0].get_legend_handles_labels()
+    # A column may have rows of one kind only.
+    labelled = {
+        label: handle
+        for axes in columns
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     figure.legend(
-        handles, labels, loc="outside upper center", ncols=len(loops) + 2, frameon=False, fontsize=9
+        labelled.values(),
+        labelled.keys(),
+        loc="outside upper center",
+        ncols=len(labelled),
+        frameon=False,
+        fontsize=9,
     )
     figure.supxlabel("times as good as the best other loop", fontsize=9, color=INK)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,16 +121,17 @@ def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) 
         for row, top in zip(rows, tops, strict=True)
         if BARE in results.rows[row].values
     }
-    axes.plot(
-        [min(ratio, FARTHEST) for ratio in bare.values()],
-        [top + OURS_THICKNESS / 2 for top in bare],
-        "D",
-        color=INK,
-        markerfacecolor="none",
-        markersize=4,
-        label="bare system calls",
-        zorder=3,
-    )
+    if bare:
+        axes.plot(
+            [min(ratio, FARTHEST) for ratio in bare.values()],
+            [top + OURS_THICKNESS / 2 for top in bare],
+            "D",
+            color=INK,
+            markerfacecolor="none",
+            markersize=4,
+            label="bare system calls",
+            zorder=3,
+        )
     centres = [top + (offset / 2) for top in tops]
     axes.set_yticks(centres, [_wrapped(row) for row in rows], fontsize=8.5, color=INK)
     axes.set_xlim(0, FARTHEST + 0.25)

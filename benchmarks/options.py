@@ -45,6 +45,8 @@ def parse(
     add("--json", type=Path, metavar="FILE", help="where to write the results")
     add("--chart", type=Path, metavar="FILE", help="where to draw the chart")
     options = parser.parse_args()
+    if options.loops and set(options.loops) <= {BARE}:
+        parser.error(f"--loops: {BARE} is none: name one beside it")
     rows = known_rows()
     for word in options.rows:
         if not any(word in name for name in rows):

@@ -104,7 +104,7 @@ def _summary(results: Results) -> str:
         if missed
         else "Every row reaches its goal."
     )
-    if beyond := [name for name in out_of_reach(results) if name in missed]:
+    if beyond := out_of_reach(results):
         parts.append(
             f"In {len(beyond)} of them the bare system calls, without a loop and without Python, do so too:"
             f" {'; '.join(beyond)}."

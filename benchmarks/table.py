@@ -67,8 +67,8 @@ def below_goal(results: Results) -> list[str]:
 
 
 def out_of_reach(results: Results) -> list[str]:
-    """The rows whose goal is more than what even the bare system calls reach."""
-    return [name for name, row in results.rows.items() if not row.is_within_reach()]
+    """The rows below their goal that even the bare system calls leave below it."""
+    return [name for name in below_goal(results) if not results.rows[name].is_within_reach()]
 
 
 def standing(results: Results, verdict: Verdict) -> list[str]:

@@ -22,7 +22,6 @@ class Echo(asyncio.DatagramProtocol):
     unit="datagrams/s",
     goal=1.1,
     client=(*SOCKET_LOAD, "datagrams", "1024", "16"),
-    bare="datagrams",
 )
 def udp_echo(factory: LoopFactory, announce: Announcer) -> None:
     async def start(loop: asyncio.AbstractEventLoop) -> int:

@@ -37,7 +37,6 @@ async def _start(loop: asyncio.AbstractEventLoop) -> int:
     unit="messages/s",
     goal=1.2,
     client=(*SOCKET_LOAD, "echo", "1024", "50"),
-    bare="echo",
 )
 @served(
     "echo 1 KiB",

@@ -39,6 +39,7 @@ def test_a_restricted_run_is_not_whole(parse, line):
         ("--seconds -0.1", "--seconds: -0.1 is no number above 0"),
         ("--seconds nan", "--seconds: nan is no number above 0"),
         ("--loops nosuch", "--loops: invalid choice: 'nosuch'"),
+        ("--loops bare", "--loops: bare is none: name one beside it"),
         ("--counted --rounds 3", "--rounds: what is --counted is neither repeated nor timed"),
         ("--counted --quick", "--quick: what is --counted"),
         ("--counted --chart x.png", "--chart: what is --counted"),

@@ -97,18 +97,25 @@ def test_unclosed_loop_with_a_waiting_operation_is_collected(loop_factory):
         assert watched() is None
 
 
-def test_interrupted_loop_with_a_ready_descriptor_is_collected():
-    """The reader is held twice then: by its registration and by the queue."""
+@pytest.mark.parametrize("watch", ["add_reader", "sock_recv"])
+def test_interrupted_loop_with_a_ready_descriptor_is_collected(watch):
+    """A reader is held twice then: by its registration and by the queue."""
     ours, theirs = socket.socketpair()
 
     def interrupt():
         raise KeyboardInterrupt
 
     with ours, theirs:
+        ours.setblocking(False)
         loop = zloop.new_event_loop()
+        if watch == "add_reader":
+            loop.add_reader(ours, print, loop)
+        else:
+            loop.receiving = loop.create_task(loop.sock_recv(ours, 1))
+            run_briefly(loop)
+            run_briefly(loop)
         theirs.send(b"x")
         loop.call_soon(loop.call_soon, interrupt)
-        loop.add_reader(ours, print, loop)
         loop.call_soon(interrupt)
         with pytest.raises(KeyboardInterrupt):
             loop.run_forever()

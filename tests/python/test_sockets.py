@@ -331,6 +331,75 @@ def test_operations_wait_by_the_loops_own_futures(loop, pair):
         runner.run(main())
 
 
+class DeafFuture(asyncio.Future):
+    def set_result(self, result):
+        raise ValueError("deaf")
+
+
+def test_a_future_that_cannot_be_woken_is_reported(loop, pair):
+    left, right = pair
+    reports = []
+
+    class Loop(type(loop)):
+        def create_future(self):
+            return DeafFuture(loop=self)
+
+    async def main():
+        running = asyncio.get_running_loop()
+        running.set_exception_handler(lambda _, context: reports.append(context))
+        receiving = asyncio.create_task(running.sock_recv(left, 10))
+        await turns(3)
+        right.send(b"x")
+        while not reports:
+            await asyncio.sleep(0)
+        receiving.cancel()
+        await asyncio.gather(receiving, return_exceptions=True)
+        assert not running.remove_reader(left)
+        # Else the loop's end waits for another one.
+        del Loop.create_future
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())
+    assert str(reports[0]["exception"]) == "deaf"
+    assert reports[0]["message"].startswith("Exception in callback ")
+
+
+def test_the_last_of_two_operations_is_told(loop, pair):
+    left, right = pair
+
+    async def main():
+        first = asyncio.create_task(loop.sock_recv(left, 10))
+        await turns(3)
+        second = asyncio.create_task(loop.sock_recv(left, 10))
+        await turns(3)
+        right.send(b"x")
+        assert await second == b"x"
+        assert not first.done()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        third = asyncio.create_task(loop.sock_recv(left, 10))
+        await turns(3)
+        right.send(b"y")
+        assert await third == b"y"
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("waits_before_close", [False, True])
+def test_an_operation_may_outlive_its_loop(zloop_loop, pair, waits_before_close):
+    left, _ = pair
+
+    async def main():
+        receiving = zloop_loop.sock_recv(left, 10)
+        if waits_before_close:
+            receiving.send(None)
+        return receiving
+
+    receiving = zloop_loop.run_until_complete(main())
+    zloop_loop.close()
+    receiving.close()
+
+
 def operations(loop, sock):
     return [
         lambda: loop.sock_recv(sock, 1),

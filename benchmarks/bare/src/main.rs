@@ -1,5 +1,6 @@
 //! The rows of `make bench` that are mostly system calls, without a loop and without Python: what is left of
-//! a row when nothing but those calls is made. No loop that makes them can be much faster.
+//! a row when nothing but those calls is made. No loop that makes them can be much faster; rows whose calls a loop can
+//! make for many clients at once are not among them.
 //!
 //! `bare ROW` serves on a socket whose port, or name, it prints; or it prints `ready`, and answers each line of
 //! its input, so many seconds, with what was done in a second of them.

@@ -45,6 +45,8 @@ pub struct Imports {
     pub describe_handle: Object,
     /// `zloop._handles.report_error`.
     pub report_error: Object,
+    /// `zloop._handles.report_waiter_error`.
+    pub report_waiter_error: Object,
     /// `zloop._handles.report_slow`.
     pub report_slow: Object,
     /// `zloop._metrics.callback_name`.
@@ -162,6 +164,7 @@ fn load(py: Python<'_>) -> PyResult<Imports> {
         logger: Object::from(py.import("asyncio.log")?.getattr("logger")?),
         describe_handle: Object::from(handles.getattr("describe")?),
         report_error: Object::from(handles.getattr("report_error")?),
+        report_waiter_error: Object::from(handles.getattr("report_waiter_error")?),
         report_slow: Object::from(handles.getattr("report_slow")?),
         callback_name: Object::from(py.import("zloop._metrics")?.getattr("callback_name")?),
         check_callback: Object::from(handles.getattr("check_callback")?),

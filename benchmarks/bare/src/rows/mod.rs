@@ -1,6 +1,5 @@
 //! The rows by their names.
 
-mod messages;
 mod processes;
 mod selector;
 mod streams;
@@ -10,8 +9,7 @@ use std::io::{self, Write};
 
 use self::streams::{Greet, Receive, Return, Send};
 
-const USAGE: &str =
-    "usage: bare echo | echo-unix | receive | send | greet | datagrams | spawn | pipe";
+const USAGE: &str = "usage: bare echo | echo-unix | receive | send | greet | spawn | pipe";
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -23,7 +21,6 @@ pub fn run(row: &str) -> Outcome {
         "receive" => streams::serve_tcp::<Receive>(),
         "send" => streams::serve_tcp::<Send>(),
         "greet" => streams::serve_tcp::<Greet>(),
-        "datagrams" => messages::serve(),
         "spawn" => processes::take_turns(processes::spawn),
         "pipe" => processes::take_turns(processes::pipe),
         _ => Err(USAGE.into()),

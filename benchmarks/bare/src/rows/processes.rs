@@ -4,6 +4,8 @@ use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use zloop_net::ReadBuffer;
+
 use super::{Outcome, announce};
 
 const MEGABYTES: u64 = 64;
@@ -22,7 +24,7 @@ pub fn pipe() -> io::Result<u64> {
         .stdout(Stdio::piped())
         .spawn()?;
     if let Some(mut output) = child.stdout.take() {
-        let mut buffer = vec![0; 256 * 1024];
+        let mut buffer = ReadBuffer::new(256 * 1024);
         while output.read(&mut buffer)? > 0 {}
     }
     child.wait()?;

@@ -5,11 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::retry_on_intr;
 
 /// As long as there is something to read.
 pub const READABLE: EventFlags = EventFlags::IN;
-/// When there is something new to read.
-pub const NEWLY_READABLE: EventFlags = READABLE.union(EventFlags::ET);
+/// When there is something new to read, or nothing will come any more.
+pub const NEWLY_READABLE: EventFlags = READABLE.union(EventFlags::RDHUP).union(EventFlags::ET);
 /// When there is room again to write.
 pub const NEWLY_WRITABLE: EventFlags = EventFlags::OUT.union(EventFlags::ET);
 
@@ -35,7 +36,8 @@ impl Selector {
     /// Waits until a descriptor is ready.
     pub fn wait(&mut self) -> io::Result<()> {
         self.events.clear();
-        epoll::wait(&self.epoll, spare_capacity(&mut self.events), None)?;
+        // A process that was stopped and goes on is interrupted.
+        retry_on_intr(|| epoll::wait(&self.epoll, spare_capacity(&mut self.events), None))?;
         Ok(())
     }
 

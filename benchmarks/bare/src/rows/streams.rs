@@ -8,11 +8,14 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
 use rustix::event::epoll::EventFlags;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{SocketFlags, accept_with};
+use zloop_net::ReadBuffer;
 
 use super::selector::{NEWLY_READABLE, NEWLY_WRITABLE, READABLE, Selector};
 use super::{Outcome, announce};
 
 const BACKLOG: i32 = 1024;
+const ACCEPTED: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
 /// What is done with connections.
 pub trait Service {
@@ -46,6 +49,9 @@ impl Service for Return {
 pub struct Receive;
 
 impl Service for Receive {
+    /// So much stays in the processor's caches.
+    const AT_ONCE: usize = 64 * 1024;
+
     fn advance(socket: &mut (impl Read + Write + AsFd), buffer: &mut [u8]) -> io::Result<bool> {
         loop {
             match unless_blocked(socket.read(buffer))? {
@@ -65,7 +71,8 @@ impl Service for Send {
     const AT_ONCE: usize = 1024 * 1024;
 
     fn advance(socket: &mut (impl Read + Write + AsFd), buffer: &mut [u8]) -> io::Result<bool> {
-        while unless_blocked(socket.write(buffer))?.is_some() {}
+        // What takes less is full.
+        while unless_blocked(socket.write(buffer))? == Some(buffer.len()) {}
         Ok(true)
     }
 }
@@ -86,8 +93,7 @@ pub fn serve_tcp<S: Service>() -> Outcome {
     rustix::net::listen(&listener, BACKLOG)?;
     announce(listener.local_addr()?.port())?;
     serve::<S, TcpStream>(&listener, || {
-        let (socket, _) = listener.accept()?;
-        socket.set_nonblocking(true)?;
+        let socket = TcpStream::from(accept_with(&listener, ACCEPTED)?);
         socket.set_nodelay(true)?;
         Ok(socket)
     })
@@ -99,9 +105,7 @@ pub fn serve_unix<S: Service>() -> Outcome {
     listener.set_nonblocking(true)?;
     announce(format_args!("@{name}"))?;
     serve::<S, UnixStream>(&listener, || {
-        let (socket, _) = listener.accept()?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
+        Ok(UnixStream::from(accept_with(&listener, ACCEPTED)?))
     })
 }
 
@@ -114,7 +118,7 @@ fn serve<S: Service, Socket: Read + Write + AsFd>(
     selector.add(listener, READABLE)?;
     // By the numbers of their descriptors.
     let mut sockets: Vec<Option<Socket>> = Vec::new();
-    let mut buffer = vec![0; S::AT_ONCE];
+    let mut buffer = ReadBuffer::new(S::AT_ONCE);
     loop {
         selector.wait()?;
         for descriptor in selector.ready() {

@@ -58,6 +58,17 @@ def report_error(loop: asyncio.AbstractEventLoop, handle: Any, error: BaseExcept
     loop.call_exception_handler(report)
 
 
+def report_waiter_error(
+    loop: asyncio.AbstractEventLoop, future: object, error: BaseException
+) -> None:
+    """Tell the loop's exception handler what a future raised that was to be woken."""
+    waking = getattr(future, "set_result", future)
+    callback = _describe_callback(waking, (None,), loop.get_debug())
+    loop.call_exception_handler(
+        {"message": f"Exception in callback {callback}", "exception": error, "future": future}
+    )
+
+
 def report_protocol_error(
     loop: asyncio.AbstractEventLoop,
     protocol: object,

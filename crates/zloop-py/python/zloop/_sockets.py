@@ -162,8 +162,8 @@ class SocketOperations(NameResolution):
     ) -> None:
         descriptor = sock.fileno()
         ready = self.create_future()
-        wake_when_ready(descriptor, ready)
         try:
+            wake_when_ready(descriptor, ready)
             await ready
         except BaseException:
             self._wake_no_more(descriptor, ready)

@@ -150,8 +150,8 @@ impl EventLoop {
         // One context for all its runs, as asyncio has it, which see what the ones before set.
         let context = CallContext::Own(context::copy_current(py)?);
         let handle = self.create_handle(callback, arguments, 2, context)?;
-        self.set_watcher(py, fd, side, Watcher::Callback(handle.clone()), object)?;
-        Ok(handle.into_object())
+        self.set_watcher(py, fd, side, Watcher::Callback(handle), object)?;
+        Ok(Object::none(py))
     }
 
     fn set_watcher(
@@ -170,25 +170,22 @@ impl EventLoop {
         registered.map_err(|error| reactor_error(py, error))
     }
 
-    /// Has a future wait for a descriptor.
-    fn wake_once(
+    /// Has a future wait for one side of a descriptor.
+    fn wait_once(
         &self,
         py: Python<'_>,
         arguments: &Arguments<'_>,
         method: &str,
         side: Side,
     ) -> PyResult<Object> {
-        let [Some(fd), Some(future)] = arguments.bind(py, method, ["fd", "future"], 2)? else {
-            return Err(PyTypeError::new_err(format!(
-                "{method}() takes a descriptor and a future"
-            )));
-        };
-        let fd = descriptor(&fd)?;
-        self.check_open()?;
-        self.check_no_transport(py, fd)?;
-        self.free_number(fd).map_err(|error| os_error(py, &error))?;
-        let future = Watcher::Waiter(Object::from(future.to_owned()));
-        self.set_watcher(py, fd, side, future, None)?;
+        if let [Some(fd), Some(future)] = arguments.bind(py, method, ["fd", "future"], 2)? {
+            let fd = descriptor(&fd)?;
+            self.check_open()?;
+            self.check_no_transport(py, fd)?;
+            self.free_number(fd).map_err(|error| os_error(py, &error))?;
+            let future = Watcher::Waiter(Object::from(future.to_owned()));
+            self.set_watcher(py, fd, side, future, None)?;
+        }
         Ok(Object::none(py))
     }
 
@@ -238,9 +235,7 @@ fn add_reader(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    event_loop
-        .watch(py, &arguments, Side::Reader, true)
-        .map(|_| Object::none(py))
+    event_loop.watch(py, &arguments, Side::Reader, true)
 }
 
 fn add_writer(
@@ -248,9 +243,7 @@ fn add_writer(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    event_loop
-        .watch(py, &arguments, Side::Writer, true)
-        .map(|_| Object::none(py))
+    event_loop.watch(py, &arguments, Side::Writer, true)
 }
 
 fn remove_reader(
@@ -290,7 +283,7 @@ fn wake_when_readable(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    event_loop.wake_once(py, &arguments, "_wake_when_readable", Side::Reader)
+    event_loop.wait_once(py, &arguments, "_wake_when_readable", Side::Reader)
 }
 
 fn wake_when_writable(
@@ -298,7 +291,7 @@ fn wake_when_writable(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    event_loop.wake_once(py, &arguments, "_wake_when_writable", Side::Writer)
+    event_loop.wait_once(py, &arguments, "_wake_when_writable", Side::Writer)
 }
 
 fn wake_no_more(
@@ -311,7 +304,7 @@ fn wake_no_more(
         let fd = number(&fd)?;
         let taken = event_loop.with_reactor(|reactor| {
             let token = reactor.token_of(fd)?;
-            let Source::Watchers(watchers) = reactor.source_mut(token)? else {
+            let Source::Watchers(watchers) = reactor.source(token)? else {
                 return None;
             };
             let side = watchers.side_of_waiter(future.as_ptr())?;

@@ -75,7 +75,7 @@ fn run_in_debug_mode(
 }
 
 impl Ready {
-    /// What it calls: a handle's callback, or a transport or a listening socket.
+    /// What it calls: a handle's callback, or a transport, a listening socket or a future.
     fn callback(&self, event_loop: &EventLoop, py: Python<'_>) -> Object {
         match self {
             Self::Handle(handle) | Self::ThreadsafeHandle(handle) | Self::Watcher(handle) => {

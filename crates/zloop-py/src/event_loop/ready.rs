@@ -75,7 +75,7 @@ impl Ready {
                     .or_else(|error| event_loop.report(py, handle.as_object(), error))
             }
             Self::Waiter(future) => {
-                wake(py, future).or_else(|error| event_loop.report(py, future, error))
+                wake(py, future).or_else(|error| event_loop.report_waiter(py, future, error))
             }
             Self::Event(token, readiness) => {
                 // A stale token: the descriptor was closed by something that ran before.
@@ -217,14 +217,27 @@ impl Instance<EventLoop> {
     /// The error itself if it is fatal, else what the exception handler lets through.
     #[cold]
     pub fn report(&self, py: Python<'_>, handle: &Object, error: PyErr) -> PyResult<()> {
+        self.report_by(py, &imports(py)?.report_error, handle, error)
+    }
+
+    /// Reports what a future raised that was to be woken.
+    #[cold]
+    fn report_waiter(&self, py: Python<'_>, future: &Object, error: PyErr) -> PyResult<()> {
+        self.report_by(py, &imports(py)?.report_waiter_error, future, error)
+    }
+
+    fn report_by(
+        &self,
+        py: Python<'_>,
+        reporter: &Object,
+        subject: &Object,
+        error: PyErr,
+    ) -> PyResult<()> {
         if is_fatal(py, &error) {
             return Err(error);
         }
-        imports(py)?.report_error.bind(py).call1((
-            self.bind(py),
-            handle.bind(py),
-            error.into_value(py),
-        ))?;
+        let arguments = (self.bind(py), subject.bind(py), error.into_value(py));
+        reporter.bind(py).call1(arguments)?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use zloop_net::FlushBatch;
 
 use super::metrics::count;
 use super::observe::run_observed;
-use super::watchers::{Side, tell};
+use super::watchers::tell;
 use super::{EventLoop, Ready, Source};
 use crate::errors::os_error;
 use crate::logging::{self, TARGET};
@@ -171,13 +171,9 @@ fn queue_events(event_loop: &EventLoop) {
         for (token, readiness) in events.iter() {
             match reactor.source(token) {
                 Some(Source::Watchers(_)) => {
-                    let mut push = |item| ready.push_back(item);
-                    if readiness.is_readable() {
-                        unwatched.extend(tell(reactor, token, Side::Reader, &mut push));
-                    }
-                    if readiness.is_writable() {
-                        unwatched.extend(tell(reactor, token, Side::Writer, &mut push));
-                    }
+                    unwatched.extend(tell(reactor, token, readiness, |item| {
+                        ready.push_back(item)
+                    }));
                 }
                 Some(_) => ready.push_back(Ready::Event(token, readiness)),
                 None => {}

@@ -3,12 +3,11 @@
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use zloop_core::{Interest, Reactor, Token};
+use pyo3::{ffi, intern};
+use zloop_core::{Interest, Reactor, Readiness, Token};
 
 use super::Ready;
-
 use crate::handles::Handle;
 use crate::raw::class::{Class, Visit};
 use crate::raw::object::{Instance, Object};
@@ -82,6 +81,18 @@ impl Watchers {
             Side::Writer => &mut self.writer,
         }
     }
+
+    /// Where a future waits, unless it was woken, or another watcher took its place.
+    pub fn side_of_waiter(&self, future: *mut ffi::PyObject) -> Option<Side> {
+        let waits = |watcher: &Option<Watcher>| match watcher {
+            Some(Watcher::Waiter(waiting)) => waiting.is(future),
+            _ => false,
+        };
+        if waits(&self.reader) {
+            return Some(Side::Reader);
+        }
+        waits(&self.writer).then_some(Side::Writer)
+    }
 }
 
 /// What a watcher waits for.
@@ -99,20 +110,6 @@ impl Side {
             Self::Reader => Interest::READABLE,
             Self::Writer => Interest::WRITABLE,
         }
-    }
-}
-
-impl Watchers {
-    /// Where a future waits, unless it was woken, or another watcher took its place.
-    pub fn side_of_waiter(&self, future: *mut pyo3::ffi::PyObject) -> Option<Side> {
-        let waits = |watcher: &Option<Watcher>| match watcher {
-            Some(Watcher::Waiter(waiting)) => waiting.is(future),
-            _ => false,
-        };
-        if waits(&self.reader) {
-            return Some(Side::Reader);
-        }
-        waits(&self.writer).then_some(Side::Writer)
     }
 }
 
@@ -250,29 +247,32 @@ pub fn take_watcher(
     (removed, None)
 }
 
-/// Hands on to those who are told of one side that it is ready. A waiter is taken out; an object that is no longer
-/// watched is answered with, to be dropped when the reactor is no longer borrowed.
+/// Hands on whoever is told of a readiness. Waiters are taken out. An object that nobody watches any more comes back,
+/// to be dropped when the reactor is no longer borrowed.
 pub fn tell(
     reactor: &mut Reactor<Source>,
     token: Token,
-    side: Side,
+    readiness: Readiness,
     mut push: impl FnMut(Ready),
 ) -> Option<Object> {
-    let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else {
-        return None;
-    };
-    match watchers.place(side) {
-        Some(Watcher::Callback(handle)) => push(Ready::Watcher(handle.clone())),
-        Some(Watcher::Waiter(_)) => {
-            let (watcher, object) = take_watcher(reactor, token, side);
-            if let Some(Watcher::Waiter(future)) = watcher {
-                push(Ready::Waiter(future));
+    let mut unwatched = None;
+    for (is_ready, side) in [
+        (readiness.is_readable(), Side::Reader),
+        (readiness.is_writable(), Side::Writer),
+    ] {
+        let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else {
+            break;
+        };
+        match watchers.place(side) {
+            Some(Watcher::Callback(handle)) if is_ready => push(Ready::Watcher(handle.clone())),
+            Some(Watcher::Waiter(future)) if is_ready => {
+                push(Ready::Waiter(future.clone()));
+                (_, unwatched) = take_watcher(reactor, token, side);
             }
-            return object;
+            _ => {}
         }
-        None => {}
     }
-    None
+    unwatched
 }
 
 /// Ends what a future waits for, unless it was cancelled.
