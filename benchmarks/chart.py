@@ -80,6 +80,7 @@ def _row_height(loops: Sequence[str]) -> float:
 
 def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) -> None:
     tops = [number * _row_height(loops) for number in range(len(rows))]
+    bare = [results.rows[row].to_best(BARE) or 0 for row in rows]
     offset = 0.0
     for loop in loops:
         thickness = OURS_THICKNESS if loop == OURS else 1.0
@@ -93,8 +94,8 @@ def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) 
             zorder=2,
         )
         if loop == OURS:
-            for row, top, ratio in zip(rows, tops, ratios, strict=True):
-                marked = max(ratio, results.rows[row].goal, results.rows[row].to_best(BARE) or 0)
+            for row, top, ratio, most in zip(rows, tops, ratios, bare, strict=True):
+                marked = max(ratio, results.rows[row].goal, most)
                 axes.text(
                     min(marked, FARTHEST) + 0.05,
                     top + thickness / 2,
@@ -116,15 +117,11 @@ def _draw_rows(axes: Axes, results: Results, rows: list[str], loops: list[str]) 
         label="goal",
         zorder=3,
     )
-    bare = {
-        top: results.rows[row].to_best(BARE) or 0
-        for row, top in zip(rows, tops, strict=True)
-        if BARE in results.rows[row].values
-    }
-    if bare:
+    known = [(most, top) for most, top in zip(bare, tops, strict=True) if most]
+    if known:
         axes.plot(
-            [min(ratio, FARTHEST) for ratio in bare.values()],
-            [top + OURS_THICKNESS / 2 for top in bare],
+            [min(most, FARTHEST) for most, _ in known],
+            [top + OURS_THICKNESS / 2 for _, top in known],
             "D",
             color=INK,
             markerfacecolor="none",

@@ -110,8 +110,12 @@ class RowResult:
 
     def is_within_reach(self) -> bool:
         """Whether the bare system calls, where there is such a program for the row, reach the goal."""
-        most = self.to_best(BARE)
-        return most is None or round(most, 2) >= self.goal
+        return self.reaches_goal(BARE)
+
+    def reaches_goal(self, loop: str) -> bool:
+        """Whether a loop's ratio, as tables show it, is the goal at least, or there is none."""
+        ratio = self.to_best(loop)
+        return ratio is None or round(ratio, 2) >= self.goal
 
     def to_other(self, loop: str, other: str) -> float | None:
         """How many times as good as another loop one is."""

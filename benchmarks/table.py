@@ -58,12 +58,7 @@ def short_markdown(results: Results) -> str:
 
 def below_goal(results: Results) -> list[str]:
     """The rows in which zloop does not reach its goal."""
-    ratios = {name: row.to_best(OURS) for name, row in results.rows.items()}
-    return [
-        name
-        for name, ratio in ratios.items()
-        if ratio is not None and round(ratio, 2) < results.rows[name].goal
-    ]
+    return [name for name, row in results.rows.items() if not row.reaches_goal(OURS)]
 
 
 def out_of_reach(results: Results) -> list[str]:

@@ -146,7 +146,6 @@ impl EventLoop {
         if checked {
             self.check_no_transport(py, fd)?;
         }
-        self.free_number(fd).map_err(|error| os_error(py, &error))?;
         // One context for all its runs, as asyncio has it, which see what the ones before set.
         let context = CallContext::Own(context::copy_current(py)?);
         let handle = self.create_handle(callback, arguments, 2, context)?;
@@ -162,6 +161,7 @@ impl EventLoop {
         watcher: Watcher,
         object: Option<Object>,
     ) -> PyResult<()> {
+        self.free_number(fd).map_err(|error| os_error(py, &error))?;
         let set = self.with_reactor(|reactor| set_watcher(reactor, fd, side, watcher, object));
         let Some((replaced, registered)) = set else {
             return Ok(());
@@ -182,7 +182,6 @@ impl EventLoop {
             let fd = descriptor(&fd)?;
             self.check_open()?;
             self.check_no_transport(py, fd)?;
-            self.free_number(fd).map_err(|error| os_error(py, &error))?;
             let future = Watcher::Waiter(Object::from(future.to_owned()));
             self.set_watcher(py, fd, side, future, None)?;
         }
@@ -299,8 +298,7 @@ fn wake_no_more(
     py: Python<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let [fd, future] = arguments.bind(py, "_wake_no_more", ["fd", "future"], 2)?;
-    if let (Some(fd), Some(future)) = (fd, future) {
+    if let [Some(fd), Some(future)] = arguments.bind(py, "_wake_no_more", ["fd", "future"], 2)? {
         let fd = number(&fd)?;
         let taken = event_loop.with_reactor(|reactor| {
             let token = reactor.token_of(fd)?;

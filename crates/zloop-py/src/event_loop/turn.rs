@@ -11,7 +11,7 @@ use zloop_net::FlushBatch;
 use super::metrics::count;
 use super::observe::run_observed;
 use super::watchers::tell;
-use super::{EventLoop, Ready, Source};
+use super::{EventLoop, Ready};
 use crate::errors::os_error;
 use crate::logging::{self, TARGET};
 use crate::raw::arguments::Arguments;
@@ -169,15 +169,9 @@ fn queue_events(event_loop: &EventLoop) {
     let mut unwatched = Vec::new();
     event_loop.with_reactor(|reactor| {
         for (token, readiness) in events.iter() {
-            match reactor.source(token) {
-                Some(Source::Watchers(_)) => {
-                    unwatched.extend(tell(reactor, token, readiness, |item| {
-                        ready.push_back(item)
-                    }));
-                }
-                Some(_) => ready.push_back(Ready::Event(token, readiness)),
-                None => {}
-            }
+            unwatched.extend(tell(reactor, token, readiness, |item| {
+                ready.push_back(item)
+            }));
         }
     });
     drop((events, ready));

@@ -74,8 +74,7 @@ impl Watchers {
         interest
     }
 
-    /// Whoever is told of one side.
-    pub fn place(&mut self, side: Side) -> &mut Option<Watcher> {
+    fn place(&mut self, side: Side) -> &mut Option<Watcher> {
         match side {
             Side::Reader => &mut self.reader,
             Side::Writer => &mut self.writer,
@@ -247,30 +246,36 @@ pub fn take_watcher(
     (removed, None)
 }
 
-/// Hands on whoever is told of a readiness. Waiters are taken out. An object that nobody watches any more comes back,
-/// to be dropped when the reactor is no longer borrowed.
+/// Hands on who is told of a readiness: whoever watches the descriptor, or what the source stands for. Waiters are taken
+/// out. An object that nobody watches any more comes back, to be dropped when the reactor is no longer borrowed.
 pub fn tell(
     reactor: &mut Reactor<Source>,
     token: Token,
     readiness: Readiness,
     mut push: impl FnMut(Ready),
 ) -> Option<Object> {
-    let mut unwatched = None;
-    for (is_ready, side) in [
-        (readiness.is_readable(), Side::Reader),
-        (readiness.is_writable(), Side::Writer),
-    ] {
-        let Some(Source::Watchers(watchers)) = reactor.source_mut(token) else {
-            break;
-        };
-        match watchers.place(side) {
+    let Source::Watchers(watchers) = reactor.source(token)? else {
+        push(Ready::Event(token, readiness));
+        return None;
+    };
+    let mut woken = [None; 2];
+    let sides = [
+        (readiness.is_readable(), Side::Reader, &watchers.reader),
+        (readiness.is_writable(), Side::Writer, &watchers.writer),
+    ];
+    for (woken, (is_ready, side, watcher)) in woken.iter_mut().zip(sides) {
+        match watcher {
             Some(Watcher::Callback(handle)) if is_ready => push(Ready::Watcher(handle.clone())),
             Some(Watcher::Waiter(future)) if is_ready => {
                 push(Ready::Waiter(future.clone()));
-                (_, unwatched) = take_watcher(reactor, token, side);
+                *woken = Some(side);
             }
             _ => {}
         }
+    }
+    let mut unwatched = None;
+    for side in woken.into_iter().flatten() {
+        (_, unwatched) = take_watcher(reactor, token, side);
     }
     unwatched
 }
